@@ -1,0 +1,113 @@
+"""Talks to an Opstrail server, for the commands that do.
+
+Every failure is one of ours (`runtime.errors`), so that the exit code says whose fault it was.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import httpx
+
+from runtime.errors import RefusedError, UnavailableError
+from runtime.settings import Settings
+
+_TIMEOUT_S: Final = 60.0
+_TRIES_MAX: Final = 6
+_WAIT_S_MAX: Final = 10.0
+_TRY_AGAIN: Final = frozenset({429, 503})
+
+
+class Client:
+    """One server and one key. Close when done."""
+
+    def __init__(self, url: str, key: str) -> None:
+        self._url: Final = url
+        self._http: Final = httpx.Client(
+            base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=_TIMEOUT_S
+        )
+
+    def get(
+        self, path: str, params: Mapping[str, Any] | Sequence[tuple[str, str]] = ()
+    ) -> dict[str, Any]:
+        """The JSON object at `path`. Raises RefusedError, UnavailableError."""
+        answer = self._ask("GET", path, params=params)
+        return _object(answer)
+
+    def send(self, body: bytes, media_type: str) -> dict[str, Any]:
+        """Post events; the answer, also when every event was refused (422)."""
+        answer = self._ask(
+            "POST", "/v1/events", content=body, headers={"Content-Type": media_type}, allow=(422,)
+        )
+        return _object(answer)
+
+    def wait_until_visible(self, position: str, wait_s: float) -> bool:
+        """Whether the timeline holds what was sent, after waiting so long at most."""
+        deadline_s = time.monotonic() + wait_s
+        while True:
+            left_s = max(0.0, min(deadline_s - time.monotonic(), 30.0))
+            params = {"wait_s": f"{left_s:.3f}"}
+            if self.get(f"/v1/positions/{position}", params)["visible"]:
+                return True
+            if time.monotonic() >= deadline_s:
+                return False
+
+    def close(self) -> None:
+        self._http.close()
+
+    def _ask(
+        self, method: str, path: str, *, allow: Sequence[int] = (), **request: Any
+    ) -> httpx.Response:
+        for attempt in range(_TRIES_MAX):
+            try:
+                answer = self._http.request(method, path, **request)
+            except httpx.TransportError as error:
+                problem = f"{self._url} does not answer ({type(error).__name__})"
+                wait_s = 0.2 * 2**attempt
+            else:
+                if answer.is_success or answer.status_code in allow:
+                    return answer
+                problem = _problem_text(answer)
+                if answer.status_code not in _TRY_AGAIN:
+                    raise RefusedError(problem, code=str(answer.status_code))
+                wait_s = _retry_after_s(answer) or 0.2 * 2**attempt
+            if attempt + 1 < _TRIES_MAX:
+                # Sending again is always safe: repeats change nothing.
+                time.sleep(min(wait_s, _WAIT_S_MAX))
+        raise UnavailableError(f"{problem}; is OPSTRAIL_URL right, is the server running?")
+
+
+def client_of(settings: Settings) -> Client:
+    """The client the settings name. Raises RefusedError when no key is set."""
+    key = settings.key.get_secret_value()
+    if not key:
+        raise RefusedError(
+            "no API key: set OPSTRAIL_KEY, for instance to the content of DIR/admin.key"
+        )
+    return Client(settings.url, key)
+
+
+def _object(answer: httpx.Response) -> dict[str, Any]:
+    try:
+        body = answer.json()
+    except ValueError as error:
+        raise UnavailableError(f"{answer.url}: not an answer of Opstrail") from error
+    if not isinstance(body, dict):
+        raise UnavailableError(f"{answer.url}: not an answer of Opstrail")
+    return body
+
+
+def _problem_text(answer: httpx.Response) -> str:
+    try:
+        problem = answer.json()
+        text = problem.get("detail") or problem.get("title")
+    except (ValueError, AttributeError):
+        text = None
+    return f"{answer.status_code}: {text or answer.reason_phrase}"
+
+
+def _retry_after_s(answer: httpx.Response) -> float | None:
+    try:
+        return float(answer.headers["Retry-After"])
+    except (KeyError, ValueError):
+        return None

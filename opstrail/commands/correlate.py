@@ -1,0 +1,23 @@
+"""`opstrail correlate`: one Faust worker of the correlation."""
+
+import sys
+
+import click
+
+from opstrail.distributed import require_kafka
+from runtime.settings import Settings
+
+
+@click.command("correlate")
+@click.pass_obj
+def command(settings: Settings) -> None:
+    """Fold and link what is on audit.events; one process a core.
+
+    \b
+    Example:  OPSTRAIL_KAFKA_BOOTSTRAP=kafka:9092 opstrail correlate
+    """
+    require_kafka(settings)
+    # Faust is slow to import and only needed here.
+    from processors.app import run_correlate
+
+    sys.exit(run_correlate(settings))

@@ -1,0 +1,85 @@
+"""`opstrail`: every command, and the one table from errors to exit codes."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from opstrail.commands import (
+    check,
+    correlate,
+    demo,
+    ingest,
+    init,
+    query,
+    send,
+    sink,
+    timeline,
+    up,
+)
+from runtime.errors import (
+    EXIT_BUG,
+    EXIT_REFUSED,
+    EXIT_UNAVAILABLE,
+    EXIT_USAGE,
+    OpstrailError,
+    SettingsError,
+    UnavailableError,
+)
+from runtime.logs import configure_logs
+from runtime.settings import load_settings
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--config", type=click.Path(path_type=Path), help="TOML file with settings.")
+@click.version_option(package_name="opstrail")
+@click.pass_context
+def cli(context: click.Context, config: Path | None) -> None:
+    """The audit trail for infrastructure automation.
+
+    Settings come from OPSTRAIL_* variables or --config FILE; docs/settings.md lists them.
+
+    \b
+    Try it:            opstrail demo
+    Run it:            opstrail up
+    Send events:       opstrail send events.ndjson
+    Look at them:      opstrail timeline --host server01
+    """
+    context.obj = load_settings(config)
+    configure_logs(context.obj.log_level)
+
+
+for command in (up, demo, init, ingest, correlate, sink, query, send, timeline, check):
+    cli.add_command(command.command)
+
+
+def main() -> None:
+    """Exit codes: 0, 1 refused or failed, 2 wrong usage, 69 a dependency is away, 70 a bug."""
+    try:
+        cli.main(standalone_mode=False)
+    except click.exceptions.Exit as exit_:
+        sys.exit(exit_.exit_code)
+    except click.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(EXIT_USAGE)
+    except OpstrailError as error:
+        click.echo(f"opstrail: {error}", err=True)
+        sys.exit(exit_code_of(error))
+    except BrokenPipeError:
+        sys.exit(EXIT_REFUSED)
+    except Exception as error:
+        import structlog
+
+        structlog.get_logger().critical("bug", error=type(error).__name__, exc_info=error)
+        sys.exit(EXIT_BUG)
+
+
+def exit_code_of(error: OpstrailError) -> int:
+    """Whose fault it is, as a number."""
+    if isinstance(error, SettingsError):
+        return EXIT_USAGE
+    return EXIT_UNAVAILABLE if isinstance(error, UnavailableError) else EXIT_REFUSED
+
+

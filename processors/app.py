@@ -1,0 +1,205 @@
+"""The correlate stage under Faust: the only file that knows Faust.
+
+Must stay true:
+- The agent's body never raises: Faust commits past what raised. What cannot be processed becomes a
+  dead letter; when a dependency or our own code fails, the process ends at once without a commit,
+  and the supervisor starts another.
+- One agent, `events()`, concurrency 1: offsets are acknowledged in order (faust issue 606).
+- The table's row goes out before the outputs; both are flushed before Faust commits the input.
+  A crash in between is what `Stage.handle` is written for.
+- Faust's defaults are never relied on.
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, Final
+
+import faust
+import structlog
+from faust.transport.drivers import aiokafka as driver
+from prometheus_client import start_http_server
+
+from processors.applied_envelope import partition_of_row
+from processors.dead_letter import DEAD_LETTER_CODEC
+from processors.stage import Stage
+from runtime.errors import EXIT_BUG
+from runtime.metrics import FACTS_HELD
+from runtime.settings import Settings
+from schemas import topics
+from schemas.entry import TIMELINE_CODEC
+
+# Faust hard-codes 1500 ms, during which idle partitions hold up the busy ones.
+FETCH_WAIT_MS: Final = 50
+FETCH_BYTES_MAX: Final = 8 * 1024 * 1024
+# Envelopes are up to half a megabyte: this bounds what waits in memory.
+_STREAM_BUFFER_MAX: Final = 1024
+_SESSION_TIMEOUT_S: Final = 15.0
+_HEARTBEAT_S: Final = 3.0
+_HOUR_US: Final = 3_600_000_000
+
+
+class _ConsumerThread(driver.AIOKafkaConsumerThread):
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        # Private, so aiokafka is pinned exactly; read by the fetcher when the consumer starts.
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        return consumer
+
+
+class _Consumer(driver.Consumer):
+    def _new_consumer_thread(self) -> Any:
+        return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+
+class _Transport(driver.Transport):
+    Consumer = _Consumer
+
+
+def build_app(settings: Settings) -> faust.App:
+    """The Faust app; nothing connects before it is started."""
+    app = faust.App(
+        topics.CORRELATE_APP,
+        broker=[f"kafka://{server}" for server in settings.kafka_bootstrap.split(",")],
+        store="memory://",
+        datadir=str(settings.data_dir / "correlate"),
+        processing_guarantee="at_least_once",
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        topic_partitions=settings.partitions,
+        topic_replication_factor=settings.replication,
+        table_standby_replicas=0,
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=FETCH_BYTES_MAX,
+        broker_commit_interval=1.0,
+        broker_session_timeout=_SESSION_TIMEOUT_S,
+        broker_heartbeat_interval=_HEARTBEAT_S,
+        broker_request_timeout=60.0,
+        producer_acks=-1,
+        producer_linger=0.005,
+        producer_max_batch_size=512 * 1024,
+        producer_max_request_size=topics.MESSAGE_BYTES_MAX,
+        producer_compression_type="zstd",
+        producer_request_timeout=60.0,
+        stream_buffer_maxsize=_STREAM_BUFFER_MAX,
+        stream_wait_empty=True,
+        web_enabled=False,
+        worker_redirect_stdouts=False,
+    )
+    # Before the first topic: each takes its transport from the app.
+    app.transport = _Transport(app.conf.broker_consumer, app)
+    _Correlate(app, settings).declare()
+    return app
+
+
+def _raw() -> faust.Schema:
+    """Our own codecs do the encoding; Faust only carries bytes. One each: Faust writes into it."""
+    return faust.Schema(
+        key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
+    )
+
+
+class _Correlate:
+    """Ties the stage to Faust's topics and table."""
+
+    def __init__(self, app: faust.App, settings: Settings) -> None:
+        self._app: Final = app
+        self._stage: Final = Stage(lost_after_us=settings.lost_after_hours * _HOUR_US)
+        self._log: Final = structlog.get_logger()
+        self._events: Final = self._topic(topics.EVENTS)
+        self._timeline: Final = self._topic(topics.TIMELINE)
+        self._dead_letters: Final = self._topic(topics.DEAD_LETTERS)
+        self._table: Final = app.Table(
+            topics.STATE_TABLE,
+            partitions=settings.partitions,
+            schema=_raw(),
+        )
+
+    def declare(self) -> None:
+        FACTS_HELD.set_function(lambda: self._stage.facts)
+        self._table.on_recover(self._restore)
+        agent = self._app.agent(self._events, concurrency=1, name="correlate")(self._run)
+        # Faust takes no handler of ours; its own would restart the agent for ever.
+        agent._on_error = self._crashed
+
+    def _topic(self, name: str) -> Any:
+        return self._app.topic(
+            name,
+            key_type=bytes,
+            value_type=bytes,
+            key_serializer="raw",
+            value_serializer="raw",
+            schema=_raw(),
+            internal=False,
+        )
+
+    async def _restore(self) -> None:
+        """After each rebalance: the state of the partitions that are ours now, and no others."""
+        ours = {
+            each.partition
+            for each in self._app.consumer.assignment()
+            if each.topic == topics.EVENTS
+        }
+        try:
+            store = self._table.data.data
+            for key in [key for key in store if partition_of_row(key) not in ours]:
+                # Left behind by a partition that went elsewhere; it comes back whole, by changelog.
+                del store[key]
+            self._stage.restore(store.values())
+        except BaseException as error:
+            self._stop_at_once("restoring state", error)
+        self._log.info("state restored", partitions=len(ours), facts=self._stage.facts)
+
+    async def _run(self, stream: Any) -> None:
+        async for event in stream.events():
+            message = event.message
+            try:
+                await self._handle(message)
+            except asyncio.CancelledError:
+                raise
+            except BaseException as error:
+                self._stop_at_once(f"offset {message.offset} of {message.partition}", error)
+
+    async def _crashed(self, _agent: Any, error: BaseException) -> None:
+        # Raised by Faust itself, between two messages.
+        self._stop_at_once("reading the stream", error)
+
+    async def _handle(self, message: Any) -> None:
+        partition, key = message.partition, message.key
+        outcome = self._stage.handle(
+            message.value or b"",
+            partition=partition,
+            offset=message.offset,
+            load_row=self._table.get,
+        )
+        if outcome.row is not None:
+            self._table[outcome.row[0]] = outcome.row[1]
+        for letter in outcome.dead_letters:
+            value = DEAD_LETTER_CODEC.encode(letter)
+            await self._dead_letters.send(key=key, value=value, partition=partition)
+        for batch in outcome.batches:
+            value = TIMELINE_CODEC.encode(batch)
+            await self._timeline.send(key=key, value=value, partition=partition)
+
+    def _stop_at_once(self, doing: str, error: BaseException) -> None:
+        """End without a commit, so that nothing is passed over."""
+        self._log.critical("correlate stops", doing=doing, exc_info=error)
+        sys.stderr.flush()
+        os._exit(EXIT_BUG)
+
+
+def run_correlate(settings: Settings, on_ready: Callable[[], None] | None = None) -> int:
+    """Run one worker until SIGTERM or SIGINT; the exit code.
+
+    A clean stop finishes the envelope under way and commits; what is not committed is read again.
+    """
+    if settings.metrics_port:
+        start_http_server(settings.metrics_port, addr=settings.host)
+    app = build_app(settings)
+    worker = faust.Worker(app, loglevel="warn", quiet=True, override_logging=False)
+    try:
+        worker.execute_from_commandline()
+    except SystemExit as exit_:
+        return int(exit_.code or 0)
+    return 0

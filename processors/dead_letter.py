@@ -1,0 +1,61 @@
+"""Dead letters: what could not be processed, kept with its reason and source position. Pure."""
+
+from typing import Any, Final
+
+from processors.correlator import DeadEvent
+from schemas import topics
+from schemas.codec import Codec
+from schemas.envelope import Envelope, encode_envelope
+from schemas.kinds import DeadLetterReason
+
+DEAD_LETTER_CODEC: Final = Codec("dead_letter", version=1)
+
+_DETAILS: Final = {
+    DeadLetterReason.CONFLICTING_SNAPSHOT: "contradicts an earlier closed snapshot of the record,"
+    " or ends before the record's start; the first one stays",
+    DeadLetterReason.FOREIGN_SNAPSHOT: "the record belongs to another actor, who sent its first"
+    " snapshot",
+    DeadLetterReason.BEHIND_HORIZON: "older than what the correlation still holds of its"
+    " workspace; a rebuild places it",
+}
+
+
+def dead_event_letter(
+    envelope: Envelope, dead: DeadEvent, *, partition: int, offset: int
+) -> dict[str, Any]:
+    """The letter for one event, which travels as an envelope of its own so that it can be resent."""
+    event = envelope.events[dead.index]
+    alone = Envelope(
+        sender=envelope.sender,
+        workspace=envelope.workspace,
+        received_at=envelope.received_at,
+        events=[event],
+    )
+    return {
+        "organization": envelope.sender.organization,
+        "workspace": envelope.workspace or "",
+        "topic": topics.EVENTS,
+        "partition": partition,
+        "offset": offset,
+        "index": dead.index,
+        "reason": dead.reason.value,
+        "detail": _DETAILS[dead.reason],
+        "kind": event.type,
+        "id": event.fields["id"],
+        "received_at": envelope.received_at,
+        "content": encode_envelope(alone),
+    }
+
+
+def undecodable_letter(
+    message: bytes, error: Exception, *, partition: int, offset: int
+) -> dict[str, Any]:
+    """The letter for a message that is no envelope; its bytes are kept as they were."""
+    return {
+        "topic": topics.EVENTS,
+        "partition": partition,
+        "offset": offset,
+        "reason": DeadLetterReason.UNDECODABLE.value,
+        "detail": str(error),
+        "content": message,
+    }

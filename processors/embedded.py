@@ -1,0 +1,154 @@
+"""The embedded pipeline: SQLite log → correlation → store, in one thread of this process.
+
+Must stay true:
+- Before an insert its range is recorded; after a crash exactly that range goes first, so its token
+  names the same envelopes.
+- Inserted first, progress after; repeating a step changes nothing.
+- What fails for lack of a dependency is tried again, never skipped.
+"""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+
+from processors.embedded_state import EmbeddedState
+from processors.stage import Outcome, Stage
+from runtime.clock import WallClock, wall_clock_us
+from runtime.errors import UnavailableError
+from runtime.metrics import FACTS_HELD
+from runtime.sqlite_log import PARTITION, LoggedMessage, SqliteLog
+from schemas.entry import TimelineBatch
+from timeline.writer import EntryWriter
+
+MESSAGES_PER_STEP_MAX: Final = 2_000
+# A step ends early above this, so that one step never holds more than one insert's worth.
+_IDLE_WATERMARK_S: Final = 1.0
+_RETRY_S: Final = 0.5
+
+_log: Final = structlog.get_logger()
+
+
+class EmbeddedPipeline:
+    """Start once, stop once. What is in the log when it stops is done at the next start."""
+
+    def __init__(
+        self,
+        log: SqliteLog,
+        state_path: Path,
+        writer: EntryWriter,
+        *,
+        lost_after_us: int,
+        rows_max: int,
+        clock: WallClock = wall_clock_us,
+    ) -> None:
+        self._log: Final = log
+        self._state: Final = EmbeddedState(state_path)
+        self._writer: Final = writer
+        self._stage: Final = Stage(lost_after_us=lost_after_us)
+        self._rows_max: Final = rows_max
+        self._clock: Final = clock
+        self._is_stopping = threading.Event()
+        self._idle_reported_s = 0.0
+        self._failed: BaseException | None = None
+        self._thread: Final = threading.Thread(target=self._run, name="pipeline", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the step under way, then stop."""
+        self._is_stopping.set()
+        self._thread.join()
+        self._state.close()
+
+    @property
+    def failure(self) -> BaseException | None:
+        """Why the pipeline ended by itself: a bug of ours. None while all is well."""
+        return self._failed
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._work())
+        except BaseException as error:
+            self._failed = error
+            _log.critical("pipeline stopped", error=type(error).__name__, exc_info=error)
+
+    async def _work(self) -> None:
+        progress = self._state.progress()
+        self._stage.restore(self._state.rows())
+        offset = progress.inserted_offset
+        if progress.intended_offset > offset:
+            await self._repeat(lambda: self._step(offset, progress.intended_offset))
+            offset = progress.intended_offset
+        while not self._is_stopping.is_set():
+            offset = await self._repeat(lambda after=offset: self._step(after, None))
+            FACTS_HELD.set(self._stage.facts)
+
+    async def _repeat(self, step: Callable[[], Any]) -> Any:
+        """Until it works: a store that is away is waited for, nothing is skipped."""
+        while True:
+            try:
+                return await step()
+            except UnavailableError as error:
+                _log.warning("the embedded store is away; trying again", error=str(error))
+                if self._is_stopping.wait(_RETRY_S):
+                    raise
+
+    async def _step(self, after: int, last: int | None) -> int:
+        """Bring one range of the log onto the timeline; the offset reached.
+
+        `last` is given when the range was recorded before a crash.
+        """
+        asked_at_us, end = self._clock(), self._log.last_offset
+        messages = self._log.read(after, messages_max=MESSAGES_PER_STEP_MAX)
+        if last is not None:
+            messages = [message for message in messages if message.offset <= last]
+        if not messages:
+            await self._idle(after, end, asked_at_us)
+            return after
+        outcomes = self._handle(messages, is_bounded=last is None)
+        reached = messages[len(outcomes) - 1].offset
+        self._state.intend(
+            reached,
+            [outcome.row for outcome in outcomes if outcome.row is not None],
+            [letter for outcome in outcomes for letter in outcome.dead_letters],
+        )
+        batches: list[TimelineBatch] = [batch for each in outcomes for batch in each.batches]
+        token = f"pipeline:v1:{PARTITION}:{after + 1}-{reached}"
+        await self._repeat(lambda: self._writer.insert(batches, token=token))
+        self._state.inserted(reached)
+        return reached
+
+    def _handle(self, messages: list[LoggedMessage], *, is_bounded: bool) -> list[Outcome]:
+        """Correlate messages one by one, until a batch is full."""
+        outcomes: list[Outcome] = []
+        rows = 0
+        kept: dict[bytes, bytes] = {}
+
+        def load_row(key: bytes) -> bytes | None:
+            return kept.get(key) or self._state.row(key)
+
+        for message in messages:
+            outcome = self._stage.handle(
+                message.message, partition=PARTITION, offset=message.offset, load_row=load_row
+            )
+            if outcome.row is not None:
+                kept[outcome.row[0]] = outcome.row[1]
+            outcomes.append(outcome)
+            rows += sum(len(batch["entries"]) for batch in outcome.batches)
+            if is_bounded and rows >= self._rows_max:
+                break
+        return outcomes
+
+    async def _idle(self, offset: int, end: int, asked_at_us: int) -> None:
+        """Nothing to do: say up to when that is so, then wait for more."""
+        now_s = time.monotonic()
+        if offset >= end and now_s - self._idle_reported_s >= _IDLE_WATERMARK_S:
+            self._idle_reported_s = now_s
+            await self._writer.advance_watermark({PARTITION: (offset, asked_at_us)})
+        await asyncio.to_thread(self._log.wait_for_growth, offset, 0.25)

@@ -1,0 +1,219 @@
+"""The link rules: what a record's entry says about its neighbours.
+
+Must stay true: the result is a pure function of the workspace's set of folded records.
+A new kind that links to others gets its rules here, and nowhere else in the core.
+
+Source: the contract, section 4.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final, NamedTuple, Protocol
+
+from processors.record import Record
+from processors.sync_index import SyncIndex, after_sha, is_same_commit
+from processors.time_index import TimeIndex
+from schemas.kinds import Confidence, Kind, Rule
+from schemas.limits import LINKS_PER_RULE_MAX
+
+# One more than is shown tells whether something was left out.
+_SEARCHED: Final = LINKS_PER_RULE_MAX + 1
+# The origin of links that a sender stated outright.
+_STATED: Final = "stated"
+
+
+class Neighbourhood(Protocol):
+    """What the rules may ask of a workspace."""
+
+    syncs: SyncIndex
+
+    def runs(self) -> TimeIndex: ...
+    def sessions(self) -> TimeIndex: ...
+    def runs_of_origin(self, record: Record) -> Iterable[TimeIndex]:
+        """The runs of the record's actor, and those of its CLI instance."""
+        ...
+
+    def retriggers_of(self, run: Record) -> Iterable[Record]:
+        """The runs that name this one."""
+        ...
+
+
+class Link(NamedTuple):
+    """`gap_us` for after and before only. `origin`: what both have in common, see `same_origin`."""
+
+    rule: Rule
+    target_kind: Kind
+    target_id: str
+    origin: str | None
+    gap_us: int | None
+
+    @property
+    def confidence(self) -> Confidence:
+        return Confidence.LIKELY if self.origin is None else Confidence.EXACT
+
+
+class ConfiguredBy(NamedTuple):
+    """`instance_id` when the sync was found by the CLI instance; `is_stated` by the commit."""
+
+    sync_id: str
+    commit: str
+    branch: str
+    confidence: Confidence
+    behind: bool
+    gap_us: int
+    instance_id: str | None
+    is_stated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Everything about a record that depends on others."""
+
+    configured_by: ConfiguredBy | None = None
+    links: tuple[Link, ...] = ()
+    links_omitted: bool = False
+    unexplained: bool | None = None
+    is_stated_commit_not_synced: bool = False
+
+
+_NONE = Links()
+
+
+def links_of(record: Record, around: Neighbourhood) -> Links:
+    """The links of a record as its workspace is now."""
+    match record.kind:
+        case Kind.ACTION_RUN:
+            return _run_links(record, around)
+        case Kind.SSH_SESSION:
+            return _session_links(record, around)
+        case Kind.WORKSPACE_SYNC:
+            return _NONE
+
+
+def touched_by(record: Record, around: Neighbourhood) -> Iterator[Record]:
+    """Every other record whose links may depend on `record`, as `record` and workspace are now.
+
+    Called before and after a change of `record`; may name a record twice.
+    """
+    match record.kind:
+        case Kind.ACTION_RUN:
+            yield from _related(around.sessions(), record)
+            yield from around.retriggers_of(record)
+        case Kind.SSH_SESSION:
+            yield from _related(around.runs(), record)
+        case Kind.WORKSPACE_SYNC:
+            pass  # Workspace.configured_from knows what a sync is in force for.
+
+
+def _related(index: TimeIndex, record: Record) -> Iterator[Record]:
+    if not index:
+        return
+    yield from index.overlapping(record)
+    for _, other in index.ended_before(record):
+        yield other
+    yield from index.started_after(record)
+
+
+def _run_links(run: Record, around: Neighbourhood) -> Links:
+    links, is_omitted = _time_links(run, around.sessions())
+    if (source := run.fields.get("retriggered_from")) is not None:
+        links.append(Link(Rule.RETRIGGERED_FROM, Kind.ACTION_RUN, source, _STATED, None))
+    repeats = sorted(around.retriggers_of(run), key=lambda repeat: repeat.id, reverse=True)
+    repeats.sort(key=lambda repeat: abs(repeat.start - run.start))
+    links += (
+        Link(Rule.RETRIGGERED_AS, Kind.ACTION_RUN, repeat.id, _STATED, None)
+        for repeat in repeats[:LINKS_PER_RULE_MAX]
+    )
+    configured_by, is_not_synced = _configured_by(run, around.syncs)
+    return Links(
+        configured_by,
+        tuple(links),
+        is_omitted or len(repeats) > LINKS_PER_RULE_MAX,
+        None,
+        is_not_synced,
+    )
+
+
+def _session_links(session: Record, around: Neighbourhood) -> Links:
+    links, is_omitted = _time_links(session, around.runs())
+    is_explained = any(link.origin is not None for link in links) or (
+        # Those of the same origin may all have been cut off.
+        is_omitted and any(index.has_related(session) for index in around.runs_of_origin(session))
+    )
+    configured_by, _ = _configured_by(session, around.syncs)
+    return Links(configured_by, tuple(links), is_omitted, not is_explained)
+
+
+def _time_links(record: Record, index: TimeIndex) -> tuple[list[Link], bool]:
+    """The links by the rules during, after and before, and whether more were there."""
+    links: list[Link] = []
+    if not index:
+        return links, False
+    is_omitted = False
+    for rule, found in (
+        (Rule.DURING, index.nearest_overlapping(record, _SEARCHED)),
+        (Rule.AFTER, index.nearest_ended_before(record, _SEARCHED)),
+        (Rule.BEFORE, index.nearest_started_after(record, _SEARCHED)),
+    ):
+        is_omitted = is_omitted or len(found) > LINKS_PER_RULE_MAX
+        links += (
+            Link(
+                rule,
+                other.kind,
+                other.id,
+                same_origin(record, other),
+                None if rule is Rule.DURING else distance_us,
+            )
+            for distance_us, other in found[:LINKS_PER_RULE_MAX]
+        )
+    return links, is_omitted
+
+
+def same_origin(record: Record, other: Record) -> str | None:
+    """The CLI instance or actor both share, as a phrase; None when they share neither."""
+    instance_id = record.fields.get("cli_instance_id")
+    if instance_id is not None and instance_id == other.fields.get("cli_instance_id"):
+        return f"CLI instance {instance_id}"
+    return f"actor {record.actor}" if record.actor == other.actor else None
+
+
+def _configured_by(record: Record, syncs: SyncIndex) -> tuple[ConfiguredBy | None, bool]:
+    """The sync in force at the start, and whether a stated commit was never synced before it."""
+    start = record.start
+    latest = syncs.latest(start)
+    stated: str | None = record.fields.get("commit_sha")
+    if latest is None:
+        return None, stated is not None
+    if stated is not None and (sync := syncs.latest_of_commit(stated, start)) is not None:
+        return _configured(record, sync, latest, Confidence.EXACT, is_stated=True), False
+    instance_id: str | None = record.fields.get("cli_instance_id")
+    if (
+        instance_id is not None
+        and (sync := syncs.latest_of_instance(instance_id, start)) is not None
+    ):
+        confidence = Confidence.EXACT if stated is None else Confidence.LIKELY
+        found = _configured(record, sync, latest, confidence, instance_id=instance_id)
+        return found, stated is not None
+    return _configured(record, latest, latest, Confidence.LIKELY), stated is not None
+
+
+def _configured(
+    record: Record,
+    sync: Record,
+    latest: Record,
+    confidence: Confidence,
+    *,
+    instance_id: str | None = None,
+    is_stated: bool = False,
+) -> ConfiguredBy:
+    commit = after_sha(sync)
+    return ConfiguredBy(
+        sync.id,
+        commit,
+        sync.fields["git"].get("branch", ""),
+        confidence,
+        not is_same_commit(commit, after_sha(latest)),
+        record.start - sync.start,
+        instance_id,
+        is_stated,
+    )

@@ -1,0 +1,314 @@
+"""The sink: audit.timeline → the timeline store, by plain aiokafka.
+
+Must stay true:
+- Before an insert, the exact range of each partition is recorded in the metadata of the committed
+  offset; after a crash, whoever owns the partition inserts exactly that range first. So a token
+  always names the same messages.
+- Inserted first, committed after. An insert whose outcome is unknown is repeated, never skipped.
+- Bounded: partitions with enough waiting are paused.
+- What cannot be read stops nothing: it is logged, counted and passed, because its source is still
+  in audit.events.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.structs import OffsetAndMetadata
+
+from runtime.clock import WallClock, wall_clock_us
+from runtime.errors import LogUnavailableError, TimelineUnavailableError
+from runtime.metrics import DEAD_LETTERS, WATERMARK_LAG_SECONDS
+from schemas import topics
+from schemas.codec import UndecodableError
+from schemas.entry import TIMELINE_CODEC, TimelineBatch
+from schemas.kinds import DeadLetterReason
+from timeline.writer import EntryWriter
+
+TOKEN_VERSION: Final = "v1"
+# Below the group's limit of five minutes, with room for an insert and its commit.
+_RETRY_S: Final = 1.0
+_POLL_MS: Final = 50
+_MESSAGES_PER_INSERT_MAX: Final = 5_000
+_FETCH_BYTES_MAX: Final = 8 * 1024 * 1024
+_LOG_END_EVERY_S: Final = 1.0
+_SESSION_TIMEOUT_MS: Final = 15_000
+_HEARTBEAT_MS: Final = 3_000
+
+
+class _Owned:
+    """One assigned partition: what was fetched and not inserted yet."""
+
+    def __init__(self) -> None:
+        self.waiting: list[ConsumerRecord] = []
+        self.rows = 0
+        self.since_s = 0.0
+        # End of a range that a crash left between its record and its commit; None after that.
+        self.recorded_end: int | None = None
+        # Of audit.events: what the timeline holds completely, and when the log's end was asked.
+        self.source_offset = -1
+        self.log_end: tuple[int, int] | None = None  # (end offset, asked at µs)
+        self.told_until_us = 0
+
+
+class Sink(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types
+    """Run once; `stop` ends the run after the insert under way."""
+
+    def __init__(
+        self,
+        bootstrap: str,
+        writer: EntryWriter,
+        *,
+        rows_max: int,
+        wait_s: float,
+        clock: WallClock = wall_clock_us,
+    ) -> None:
+        self._bootstrap: Final = bootstrap
+        self._writer: Final = writer
+        self._rows_max: Final = rows_max
+        self._wait_s: Final = wait_s
+        self._clock: Final = clock
+        self._owned: dict[TopicPartition, _Owned] = {}
+        self._is_stopping = False
+        self._log_end_asked_s = 0.0
+        self._log: Final = structlog.get_logger()
+        self._consumer: Final = AIOKafkaConsumer(
+            bootstrap_servers=bootstrap,
+            group_id=topics.SINK_GROUP,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=_POLL_MS,
+            max_partition_fetch_bytes=_FETCH_BYTES_MAX,
+            session_timeout_ms=_SESSION_TIMEOUT_MS,
+            heartbeat_interval_ms=_HEARTBEAT_MS,
+        )
+
+    def stop(self) -> None:
+        self._is_stopping = True
+
+    async def run(self) -> None:
+        """Until `stop`. Raises LogUnavailableError when Kafka refuses; the supervisor restarts."""
+        try:
+            await self._consumer.start()
+            self._consumer.subscribe([topics.TIMELINE], listener=self)
+            while not self._is_stopping:
+                await self._turn()
+        except (KafkaError, OSError) as error:
+            raise LogUnavailableError(
+                f"Kafka at {self._bootstrap}: {type(error).__name__}"
+            ) from error
+        finally:
+            await self._consumer.stop()
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        # What waits is not inserted: the next owner starts at the committed offset.
+        self._owned.clear()
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        partitions = list(assigned)
+        recorded = await self._recorded_ends()
+        watermarks = await self._until_stored(self._writer.read_watermarks)
+        self._owned = {}
+        for partition in partitions:
+            owned = self._owned[partition] = _Owned()
+            owned.recorded_end = recorded.get(partition)
+            if (known := watermarks.get(partition.partition)) is not None:
+                owned.source_offset = known.offset
+        self._log.info("partitions assigned", partitions=len(partitions))
+
+    async def _recorded_ends(self) -> dict[TopicPartition, int]:
+        """Where recorded ranges end whose commit did not come."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap)
+        await admin.start()
+        try:
+            committed = await admin.list_consumer_group_offsets(topics.SINK_GROUP)
+        finally:
+            await admin.close()
+        ends = {
+            partition: recorded_end(offset.metadata) for partition, offset in committed.items()
+        }
+        return {
+            partition: end
+            for partition, end in ends.items()
+            if end is not None and end > committed[partition].offset
+        }
+
+    async def _turn(self) -> None:
+        """Fetch what is there, insert what is due, and say how far the timeline is complete."""
+        await self._ask_log_end()
+        fetched = await self._consumer.getmany(timeout_ms=_POLL_MS)
+        now_s = time.monotonic()
+        for partition, messages in fetched.items():
+            owned = self._owned.get(partition)
+            if owned is None or not messages:
+                continue
+            if not owned.waiting:
+                owned.since_s = now_s
+            owned.waiting.extend(messages)
+            if len(owned.waiting) >= 2 * _MESSAGES_PER_INSERT_MAX:
+                self._consumer.pause(partition)
+        due = {
+            partition: ready
+            for partition, owned in self._owned.items()
+            if (ready := self._due(owned, now_s))
+        }
+        if due:
+            await self._insert(due)
+        await self._tell_completeness()
+
+    def _due(self, owned: _Owned, now_s: float) -> list[ConsumerRecord]:
+        """The messages to insert now: a recorded range once it is whole, else what has waited."""
+        if owned.recorded_end is not None:
+            if not owned.waiting or owned.waiting[-1].offset < owned.recorded_end - 1:
+                return []
+            return [each for each in owned.waiting if each.offset < owned.recorded_end]
+        if not owned.waiting:
+            return []
+        is_full = len(owned.waiting) >= _MESSAGES_PER_INSERT_MAX
+        if not is_full and now_s - owned.since_s < self._wait_s:
+            return []
+        return owned.waiting[:_MESSAGES_PER_INSERT_MAX]
+
+    async def _insert(self, due: Mapping[TopicPartition, list[ConsumerRecord]]) -> None:
+        decoded = {
+            partition: self._decode_some(messages, self._owned[partition].recorded_end is not None)
+            for partition, messages in due.items()
+        }
+        owned = {partition: self._owned[partition] for partition in due}
+        intended = {
+            partition: OffsetAndMetadata(
+                messages[0].offset, range_metadata(messages[-1].offset + 1)
+            )
+            for partition, (messages, _) in decoded.items()
+        }
+        if not await self._committed(intended):
+            return
+        for partition, (messages, batches) in decoded.items():
+            first, last = messages[0].offset, messages[-1].offset
+            token = f"sink:{TOKEN_VERSION}:{partition.topic}:{partition.partition}:{first}-{last}"
+            await self._until_stored(lambda: self._writer.insert(batches, token=token))  # noqa: B023
+        done = {
+            partition: OffsetAndMetadata(messages[-1].offset + 1, "")
+            for partition, (messages, _) in decoded.items()
+        }
+        if not await self._committed(done):
+            return
+        for partition, (messages, batches) in decoded.items():
+            # After a rebalance in between, another object holds what is fetched anew.
+            if self._owned.get(partition) is owned[partition]:
+                self._inserted(partition, owned[partition], messages, batches)
+
+    async def _committed(self, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> bool:
+        """Whether the group took the commit; when not, the next owner repeats the range."""
+        try:
+            await self._consumer.commit(offsets)
+        except (CommitFailedError, IllegalStateError):
+            self._log.warning("commit refused: the group moved on; the next owner repeats it")
+            return False
+        return True
+
+    def _decode_some(
+        self, messages: list[ConsumerRecord], is_recorded: bool
+    ) -> tuple[list[ConsumerRecord], list[TimelineBatch]]:
+        """Decode messages until one insert is full; a recorded range always whole."""
+        taken: list[ConsumerRecord] = []
+        batches: list[TimelineBatch] = []
+        rows = 0
+        for message in messages:
+            if rows >= self._rows_max and not is_recorded:
+                break
+            taken.append(message)
+            try:
+                batch: TimelineBatch = TIMELINE_CODEC.decode(message.value or b"")  # type: ignore[assignment]
+            except UndecodableError as error:
+                DEAD_LETTERS.labels(DeadLetterReason.UNDECODABLE).inc()
+                self._log.error(
+                    "a message of audit.timeline cannot be read; rebuild from audit.events",
+                    partition=message.partition,
+                    offset=message.offset,
+                    error=str(error),
+                )
+                continue
+            batches.append(batch)
+            rows += len(batch["entries"])
+        return taken, batches
+
+    def _inserted(
+        self,
+        partition: TopicPartition,
+        owned: _Owned,
+        messages: list[ConsumerRecord],
+        batches: list[TimelineBatch],
+    ) -> None:
+        owned.recorded_end = None
+        owned.waiting = owned.waiting[len(messages) :]
+        if len(owned.waiting) < _MESSAGES_PER_INSERT_MAX and partition in self._consumer.paused():
+            self._consumer.resume(partition)
+        for batch in batches:
+            if batch["is_last"]:
+                owned.source_offset = max(owned.source_offset, batch["offset"])
+                owned.told_until_us = max(owned.told_until_us, batch["received_at"])
+
+    async def _ask_log_end(self) -> None:
+        """Note the ends of audit.events, and when: all that was answered before is below them."""
+        now_s = time.monotonic()
+        if now_s - self._log_end_asked_s < _LOG_END_EVERY_S or not self._owned:
+            return
+        self._log_end_asked_s = now_s
+        asked_at_us = self._clock()
+        sources = {TopicPartition(topics.EVENTS, each.partition): each for each in self._owned}
+        ends = await self._consumer.end_offsets(list(sources))
+        for source, end in ends.items():
+            owned = self._owned.get(sources[source])
+            # An older question that is still open is answered first: it says no less.
+            if owned is not None and owned.log_end is None:
+                owned.log_end = (end, asked_at_us)
+
+    async def _tell_completeness(self) -> None:
+        """Advance the watermark of partitions that had nothing new when they were asked."""
+        reached: dict[int, tuple[int, int]] = {}
+        for partition, owned in self._owned.items():
+            if owned.log_end is None or owned.source_offset < owned.log_end[0] - 1:
+                continue
+            _, asked_at_us = owned.log_end
+            owned.log_end = None
+            if asked_at_us > owned.told_until_us:
+                owned.told_until_us = asked_at_us
+                reached[partition.partition] = (owned.source_offset, asked_at_us)
+        if reached:
+            await self._until_stored(lambda: self._writer.advance_watermark(reached))
+        if self._owned:
+            oldest_us = min(owned.told_until_us for owned in self._owned.values())
+            WATERMARK_LAG_SECONDS.set((self._clock() - oldest_us) / 1e6)
+
+    async def _until_stored(self, call):  # type: ignore[no-untyped-def]
+        """Repeat one call until the store answers: the line stops rather than skips."""
+        while True:
+            try:
+                return await call()
+            except TimelineUnavailableError as error:
+                self._log.warning("the timeline store is away; trying again", error=str(error))
+                if self._is_stopping:
+                    raise
+                await asyncio.sleep(_RETRY_S)
+
+
+def range_metadata(end: int) -> str:
+    """What a commit's metadata says before an insert: the range goes up to, not including, `end`."""
+    return json.dumps({"next": end})
+
+
+def recorded_end(metadata: str | None) -> int | None:
+    """The way back; None for a commit that records no range."""
+    try:
+        found = json.loads(metadata or "")
+    except ValueError:
+        return None
+    end = found.get("next") if isinstance(found, dict) else None
+    return end if isinstance(end, int) else None

@@ -1,0 +1,1 @@
+"""What every process needs: settings, logs, clock, metrics, the log and its connections."""

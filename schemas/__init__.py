@@ -1,0 +1,1 @@
+"""What an event, record, envelope, link and entry is. Imports nothing of ours."""

@@ -1,0 +1,96 @@
+"""An entry: one row of the timeline, as a flat row and as the JSON object of the API.
+
+The row is what travels on audit.timeline (`schemas/avro/timeline_batch-1.avsc`) and what the
+timeline store keeps, under the same names: empty strings mean "not known", times are µs.
+"""
+
+import uuid
+from typing import Any, Final, NotRequired
+from uuid import UUID
+
+from typing_extensions import TypedDict
+
+from schemas.codec import Codec
+
+TIMELINE_CODEC: Final = Codec("timeline_batch", version=1)
+
+LINK_NAMESPACE: Final = UUID("6f1c1d0e-5b0b-4f6f-9a37-3e0d7f0f5c21")
+CONFIGURED_BY: Final = "configured_by"
+
+
+class LinkRow(TypedDict):
+    rule: str
+    target_kind: str
+    target_id: str
+    confidence: str
+    gap_ms: int | None
+    explanation: str
+
+
+class ConfiguredByRow(TypedDict):
+    sync_id: str
+    commit: str
+    branch: str
+    confidence: str
+    behind: bool
+    explanation: str
+
+
+class EntryRow(TypedDict):
+    """Besides these, each kind's own columns (`schemas/records.py`); absent ones are not known."""
+
+    kind: str
+    id: str
+    occurred_at: int
+    ended_at: NotRequired[int | None]
+    duration_ms: NotRequired[int | None]
+    is_open: bool
+    status: str
+    actor: str
+    actor_kind: str
+    key_id: str
+    configured_by: NotRequired[ConfiguredByRow | None]
+    links: NotRequired[list[LinkRow]]
+    links_omitted: NotRequired[bool]
+    unexplained: NotRequired[bool | None]
+    flags: NotRequired[list[str]]
+    received_at: int
+    revision: int
+
+
+class ObservationRow(TypedDict):
+    """One sighting of a CLI instance. `is_sighting` false: only moves its first_seen back."""
+
+    cli_instance_id: str
+    observed_at: int
+    is_sighting: bool
+    hostname: NotRequired[str]
+    os: NotRequired[str]
+    arch: NotRequired[str]
+    cli_version: NotRequired[str]
+    actor: str
+
+
+class TimelineBatch(TypedDict):
+    """What one envelope changed. `partition` and `offset` are the envelope's on audit.events."""
+
+    organization: str
+    workspace: str
+    partition: int
+    offset: int
+    received_at: int
+    is_last: bool
+    entries: list[dict[str, Any]]  # EntryRow with the kind's own columns
+    observations: list[ObservationRow]
+
+
+def link_id(
+    organization: str,
+    workspace: str,
+    rule: str,
+    source: tuple[str, str],
+    target: tuple[str, str],
+) -> str:
+    """UUIDv5 of a link; `source` and `target` are (kind, id). Source: the contract, section 4."""
+    name = "/".join((organization, workspace, rule, *source, *target))
+    return str(uuid.uuid5(LINK_NAMESPACE, name))

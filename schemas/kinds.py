@@ -1,0 +1,66 @@
+"""The closed vocabularies of the contract."""
+
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What a record is. Text order is the order of the timeline for equal times."""
+
+    ACTION_RUN = "action_run"
+    SSH_SESSION = "ssh_session"
+    WORKSPACE_SYNC = "workspace_sync"
+
+
+# CLI instances are a register, not records.
+CLI_INSTANCE = "cli_instance"
+
+
+class ActorKind(StrEnum):
+    PERSON = "person"
+    SERVICE = "service"
+
+
+class Status(StrEnum):
+    """`lost` is never stored: it is how a long-open record reads."""
+
+    RUNNING = "running"
+    SUCCESSFUL = "successful"
+    FAILED = "failed"
+    ABORTED = "aborted"
+    ENDED = "ended"
+    LOST = "lost"
+
+
+class Flag(StrEnum):
+    ACTOR_MISMATCH = "actor_mismatch"
+    CLOCK_AHEAD = "clock_ahead"
+    CONFLICTING_SNAPSHOT = "conflicting_snapshot"
+    DURATION_MISMATCH = "duration_mismatch"
+    FIELDS_DROPPED = "fields_dropped"
+    FLOATING_VERSION = "floating_version"
+    FOREIGN_SNAPSHOT = "foreign_snapshot"
+    LATE = "late"
+    START_CHANGED = "start_changed"
+    STATED_COMMIT_NOT_SYNCED = "stated_commit_not_synced"
+
+
+class Rule(StrEnum):
+    DURING = "during"
+    AFTER = "after"
+    BEFORE = "before"
+    RETRIGGERED_FROM = "retriggered_from"
+    RETRIGGERED_AS = "retriggered_as"
+
+
+class Confidence(StrEnum):
+    EXACT = "exact"
+    LIKELY = "likely"
+
+
+class DeadLetterReason(StrEnum):
+    """Why something on the log did not become part of a record."""
+
+    CONFLICTING_SNAPSHOT = "conflicting_snapshot"
+    FOREIGN_SNAPSHOT = "foreign_snapshot"
+    UNDECODABLE = "undecodable"
+    BEHIND_HORIZON = "behind_horizon"

@@ -1,0 +1,1 @@
+"""Everything ClickHouse: tables and migrations, the writer, each SELECT, page cursors."""

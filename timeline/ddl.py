@@ -1,0 +1,241 @@
+"""The tables of the timeline store: the same on a ClickHouse server and on chDB.
+
+Must stay true:
+- What a table is sorted by never changes for a row that exists: the start of a record is fixed by
+  its first snapshot, so two revisions of an entry always meet in one partition and one place.
+- Every table stands repetition: the same rows again, under whatever deduplication token, read the
+  same. Hence no sum() anywhere, only replacing, min, max and sets.
+- Strings are plain; '' is "not known". Times are UTC microseconds.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from schemas.records import COMMON_FIELDS, ColumnType, OwnField, own_columns
+from timeline.column import DELTA, FEW_VALUES, TIME, Column, Table
+
+# How many of the last inserts a table remembers by their tokens. The default of a plain MergeTree
+# is 0: tokens would do nothing. Far above what is ever replayed at once.
+DEDUPLICATION_WINDOW: Final = 10_000
+
+_SETTINGS: Final[Mapping[str, int]] = {
+    "non_replicated_deduplication_window": DEDUPLICATION_WINDOW,
+    "replicated_deduplication_window": DEDUPLICATION_WINDOW,
+    # Written out because their defaults differ between versions.
+    "index_granularity": 512,
+    "min_compress_block_size": 65536,
+    "parts_to_delay_insert": 1_000,
+    "parts_to_throw_insert": 3_000,
+}
+# chDB has no replica to fetch from after a power loss, and its log moves on after the insert.
+_FSYNC: Final[Mapping[str, int]] = {"fsync_after_insert": 1, "fsync_part_directory": 1}
+
+_COMMON_COMMENTS: Final[Mapping[str, str]] = {
+    "user": "User name the sender claims; the actor is taken from the key",
+    "os_user": "Operating system user on the sending machine",
+    "hostname": "Machine the CLI ran on",
+    "cli_instance_id": "CLI installation that reported the record",
+    "cli_version": "Version of that CLI",
+    "reason": "Why this was done, as stated",
+    "ticket": "Change or incident number, as stated",
+}
+_OWN_TYPES: Final[Mapping[ColumnType, str]] = {
+    "string": "String",
+    "integer": "Nullable(Int64)",
+    "boolean": "Nullable(Bool)",
+}
+
+
+def own_column(own: OwnField) -> Column:
+    """The column of a kind's own field."""
+    return Column(own.column, _OWN_TYPES[own.type], own.comment or own.path)
+
+
+OWN_COLUMNS: Final = tuple(map(own_column, own_columns().values()))
+COMMON_COLUMNS: Final = tuple(
+    Column(name, "String", _COMMON_COMMENTS.get(name, name)) for name in COMMON_FIELDS
+)
+CONFIGURED_BY_COLUMNS: Final = (
+    Column("configured_by_sync_id", "String", "Sync in force at the start; empty: none known"),
+    Column("configured_by_commit", "String", "Commit that sync brought"),
+    Column("configured_by_branch", "String", "Branch that sync brought"),
+    Column("configured_by_confidence", FEW_VALUES, "exact or likely"),
+    Column("configured_by_behind", "Bool", "Whether the workspace was already at another commit"),
+    Column("configured_by_explanation", "String", "Why this sync, in a sentence"),
+)
+# One element a link, in the same place of each: an entry changes together with its links.
+LINK_COLUMNS: Final = (
+    Column("link_rule", f"Array({FEW_VALUES})", "Rule of each link"),
+    Column("link_target_kind", f"Array({FEW_VALUES})", "Kind of the record each link points to"),
+    Column("link_target_id", "Array(String)", "Id of the record each link points to"),
+    Column("link_confidence", f"Array({FEW_VALUES})", "exact or likely, of each link"),
+    Column("link_gap_ms", "Array(Nullable(Int64))", "Gap of each link; rules after and before"),
+    Column("link_explanation", "Array(String)", "Why each link, in a sentence"),
+)
+ENTRIES: Final = Table(
+    name="entries",
+    comment="The timeline: each record with its links; the highest revision counts",
+    columns=(
+        Column("organization", "String", "Organization the record belongs to"),
+        Column("workspace", "String", "Workspace the record belongs to"),
+        Column("kind", FEW_VALUES, "action_run, ssh_session or workspace_sync"),
+        Column("id", "String", "Id of the record, as its sender gave it"),
+        Column("occurred_at", TIME, "Start of the record; never changes", DELTA),
+        Column("ended_at", f"Nullable({TIME})", "End; null while open, and for syncs"),
+        Column("duration_ms", "Nullable(Int64)", "End minus start in whole milliseconds"),
+        Column("is_open", "Bool", "Whether the end is still missing"),
+        Column("status", FEW_VALUES, "Status as folded; lost is derived when reading"),
+        Column("actor", "String", "Owner of the key that sent the first snapshot"),
+        Column("actor_kind", FEW_VALUES, "person or service"),
+        Column("key_id", "String", "Key that sent the closing snapshot, else the first"),
+        *COMMON_COLUMNS,
+        *OWN_COLUMNS,
+        *CONFIGURED_BY_COLUMNS,
+        *LINK_COLUMNS,
+        Column("links_omitted", "Bool", "Whether there were more links than are kept"),
+        Column("unexplained", "Nullable(Bool)", "Session without a run of its origin nearby"),
+        Column("flags", f"Array({FEW_VALUES})", "What is remarkable about the record"),
+        Column("received_at", TIME, "When the first snapshot arrived", DELTA),
+        Column("revision", "UInt64", "Version of this entry; the highest counts", DELTA),
+    ),
+    engine="ReplacingMergeTree(revision)",
+    partition_by="toYYYYMM(occurred_at)",
+    order_by="(organization, workspace, toStartOfHour(occurred_at), kind, occurred_at, id)",
+    settings=_SETTINGS,
+    settings_embedded=_FSYNC,
+)
+ENTRY_IDS: Final = Table(
+    name="entry_ids",
+    comment="Where the entry of an id stands; filled from entries",
+    columns=(
+        Column("organization", "String", "Organization the record belongs to"),
+        Column("id", "String", "Id of the record"),
+        Column("kind", FEW_VALUES, "Kind of the record"),
+        Column("workspace", "String", "Workspace the record belongs to"),
+        Column("occurred_at", TIME, "Start of the record; never changes"),
+    ),
+    engine="ReplacingMergeTree",
+    order_by="(organization, id, kind, workspace)",
+    settings=_SETTINGS,
+    settings_embedded=_FSYNC,
+)
+ENTRY_IDS_VIEW: Final = (
+    "CREATE MATERIALIZED VIEW IF NOT EXISTS entry_ids_view TO entry_ids AS "
+    "SELECT organization, id, kind, workspace, occurred_at FROM entries"
+)
+OBSERVATIONS: Final = Table(
+    name="cli_observations",
+    comment="Every sighting of a CLI instance",
+    columns=(
+        Column("organization", "String", "Organization the instance was seen in"),
+        Column("cli_instance_id", "String", "The instance"),
+        Column("observed_at", TIME, "When it was seen"),
+        Column("is_sighting", "Bool", "False: only moves first_seen back"),
+        Column("actor", "String", "Owner of the key that reported it"),
+        Column("cli_version", "String", "Its version then; empty: not stated"),
+        Column("hostname", "String", "Its machine then; empty: not stated"),
+        Column("os", "String", "Operating system then; empty: not stated"),
+        Column("arch", "String", "Processor architecture then; empty: not stated"),
+    ),
+    engine="ReplacingMergeTree",
+    order_by="(organization, cli_instance_id, observed_at, is_sighting, actor, cli_version,"
+    " hostname, os, arch)",
+    settings=_SETTINGS,
+    settings_embedded=_FSYNC,
+)
+# The latest value with its time: the later wins, at equal times the higher value. A row that does
+# not state the value holds the epoch and '', which any statement beats.
+_LATEST: Final = f"SimpleAggregateFunction(max, Tuple({TIME}, String))"
+INSTANCES: Final = Table(
+    name="cli_instances",
+    comment="The register of CLI instances by version; filled from cli_observations",
+    columns=(
+        Column("organization", "String", "Organization the instance was seen in"),
+        Column("cli_instance_id", "String", "The instance"),
+        Column("cli_version", "String", "Version it was seen with; empty: none stated"),
+        Column(
+            "first_seen",
+            f"SimpleAggregateFunction(min, {TIME})",
+            "Earliest moment it is known for, with or without a sighting",
+        ),
+        Column(
+            "first_sighting",
+            f"SimpleAggregateFunction(min, {TIME})",
+            "Earliest sighting with this version; the year 2200: none",
+        ),
+        Column(
+            "last_sighting",
+            f"SimpleAggregateFunction(max, {TIME})",
+            "Latest sighting with this version; the epoch: none",
+        ),
+        Column("latest_hostname", _LATEST, "When a machine was last stated, and which"),
+        Column("latest_os", _LATEST, "When an operating system was last stated, and which"),
+        Column("latest_arch", _LATEST, "When an architecture was last stated, and which"),
+        Column(
+            "actors",
+            "SimpleAggregateFunction(groupUniqArrayArray, Array(String))",
+            "Everybody who was seen with it",
+        ),
+    ),
+    engine="AggregatingMergeTree",
+    order_by="(organization, cli_instance_id, cli_version)",
+    settings=_SETTINGS,
+    settings_embedded=_FSYNC,
+)
+
+
+def _latest(column: str) -> str:
+    stated = f"is_sighting AND {column} != ''"
+    return f"max(if({stated}, (observed_at, {column}), ({_EPOCH}, ''))) AS latest_{column}"
+
+
+_EPOCH: Final = "toDateTime64(0, 6, 'UTC')"
+NEVER: Final = "toDateTime64('2200-01-01 00:00:00', 6, 'UTC')"
+INSTANCES_VIEW: Final = (
+    "CREATE MATERIALIZED VIEW IF NOT EXISTS cli_instances_view TO cli_instances AS SELECT "
+    "organization, cli_instance_id, cli_version, min(observed_at) AS first_seen, "
+    f"min(if(is_sighting, observed_at, {NEVER})) AS first_sighting, "
+    f"max(if(is_sighting, observed_at, {_EPOCH})) AS last_sighting, "
+    f"{_latest('hostname')}, {_latest('os')}, {_latest('arch')}, "
+    "groupUniqArray(actor) AS actors "
+    "FROM cli_observations GROUP BY organization, cli_instance_id, cli_version"
+)
+WORKSPACES: Final = Table(
+    name="workspaces",
+    comment="What administrators say about workspaces; mirrors the control database",
+    columns=(
+        Column("organization", "String", "Organization the workspace belongs to"),
+        Column("name", "String", "Name of the workspace"),
+        Column("environment", "String", "Environment it is labelled with; empty: none"),
+        Column("labels", "Map(String, String)", "Further labels"),
+        Column("deploy_actions", "Nullable(String)", "JSON list; null: the installation's"),
+        Column("registered_at", TIME, "When the first event named it, or somebody labelled it"),
+        Column("version", "UInt64", "When this was said, in microseconds; the highest counts"),
+    ),
+    engine="ReplacingMergeTree(version)",
+    order_by="(organization, name)",
+    settings=_SETTINGS,
+    settings_embedded=_FSYNC,
+)
+WATERMARKS: Final = Table(
+    name="watermarks",
+    comment="Up to where the timeline is complete, by partition of the log",
+    columns=(
+        Column("generation", "UInt16", "Generation of the timeline"),
+        Column("partition", "UInt32", "Partition of the log"),
+        Column(
+            "offset",
+            "SimpleAggregateFunction(max, Int64)",
+            "Highest offset whose changes are all inserted; -1: none yet",
+        ),
+        Column(
+            "complete_until",
+            f"SimpleAggregateFunction(max, {TIME})",
+            "All that was accepted before is inserted; the epoch: not known",
+        ),
+    ),
+    engine="AggregatingMergeTree",
+    order_by="(generation, partition)",
+    settings=_SETTINGS,
+    settings_embedded=_FSYNC,
+)

@@ -1,0 +1,61 @@
+"""One entry by kind and id."""
+
+from typing import Any
+
+from timeline import ddl
+from timeline.connection import Connection
+from timeline.entry_row import SELECTED, EntryColumns, entry_row
+from timeline.scope import Scope
+from timeline.statement import Statement
+from timeline.store import Store
+
+
+async def read_entries(
+    store: Store, scope: Scope, kind: str, id_: str, workspace: str | None = None
+) -> list[EntryColumns]:
+    """The entries of this kind and id, sorted by workspace: an id may live in several.
+
+    Raises TimelineUnavailableError.
+    """
+    return await store.read(lambda connection: _read(connection, scope, kind, id_, workspace))
+
+
+def _read(
+    connection: Connection, scope: Scope, kind: str, id_: str, workspace: str | None
+) -> list[EntryColumns]:
+    parameters: dict[str, Any] = {"kind": kind, "id": id_}
+    conditions = [*scope.conditions(parameters), "id = {id:String}", "kind = {kind:String}"]
+    if workspace is not None:
+        parameters["workspace"] = workspace
+        conditions.append("workspace = {workspace:String}")
+    places = connection.rows(
+        Statement(
+            "SELECT workspace, toUnixTimestamp64Micro(occurred_at) AS occurred_at_us"
+            f" FROM {ddl.ENTRY_IDS.name} FINAL WHERE {' AND '.join(conditions)}"
+            " ORDER BY workspace",
+            parameters,
+        )
+    )
+    return [
+        entry_row(row)
+        for found, occurred_at in places
+        for row in connection.rows(_at(scope, kind, id_, found, occurred_at))
+    ]
+
+
+def _at(scope: Scope, kind: str, id_: str, workspace: str, occurred_at: int) -> Statement:
+    return Statement(
+        f"SELECT {SELECTED} FROM {ddl.ENTRIES.name} FINAL WHERE"
+        " organization = {organization:String} AND workspace = {workspace:String}"
+        " AND kind = {kind:String} AND id = {id:String}"
+        " AND occurred_at = fromUnixTimestamp64Micro({occurred_at:Int64}, 'UTC')"
+        " AND toStartOfHour(occurred_at) ="
+        " toStartOfHour(fromUnixTimestamp64Micro({occurred_at:Int64}, 'UTC'))",
+        {
+            "organization": scope.organization,
+            "workspace": workspace,
+            "kind": kind,
+            "id": id_,
+            "occurred_at": occurred_at,
+        },
+    )

@@ -1,0 +1,160 @@
+"""The register of CLI instances. Source: the contract, section 2."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple, TypeAlias
+
+import msgspec
+
+from schemas.times import format_us
+from timeline import ddl
+from timeline.cursor import decode_opaque, encode_opaque, refused_cursor
+from timeline.parameters import INSTANCE_ID, LIMIT_DEFAULT, Parameters
+from timeline.statement import Statement
+from timeline.store import Store
+
+InstanceJson: TypeAlias = dict[str, Any]
+
+INSTANCE_FILTERS: Final = (
+    *("version", "seen_before", "seen_after", "first_seen_after", "actor", "os"),
+    *("limit", "cursor"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceFilters:
+    """Empty and None mean: not asked for. Times in µs; "after" is at or after, "before" before."""
+
+    versions: tuple[str, ...] = ()  # as last seen
+    actors: tuple[str, ...] = ()
+    systems: tuple[str, ...] = ()
+    seen_before_us: int | None = None
+    seen_after_us: int | None = None
+    first_seen_after_us: int | None = None
+    limit: int = LIMIT_DEFAULT
+    after_id: str = ""
+
+
+class InstancePage(NamedTuple):
+    items: list[InstanceJson]
+    next_cursor: str | None
+
+
+def parse_instance_filters(pairs: Iterable[tuple[str, str]]) -> InstanceFilters:
+    """Raises RefusedError naming the parameter at fault."""
+    given = Parameters(pairs, INSTANCE_FILTERS)
+    return InstanceFilters(
+        versions=given.texts("version"),
+        actors=given.texts("actor"),
+        systems=given.texts("os"),
+        seen_before_us=given.time_us("seen_before"),
+        seen_after_us=given.time_us("seen_after"),
+        first_seen_after_us=given.time_us("first_seen_after"),
+        limit=given.limit(),
+        after_id=_read_cursor(given.one("cursor")),
+    )
+
+
+async def read_instances(store: Store, organization: str, filters: InstanceFilters) -> InstancePage:
+    """A page of the register, sorted by id. Raises TimelineUnavailableError."""
+    rows = await store.rows(_statement(organization, filters))
+    items = [_instance_json(row) for row in rows[: filters.limit]]
+    is_more = len(rows) > filters.limit
+    return InstancePage(items, _write_cursor(items[-1]["id"]) if is_more else None)
+
+
+async def read_instance(store: Store, organization: str, id_: str) -> InstanceJson | None:
+    """One instance by its id in lower case; None: never seen here."""
+    rows = await store.rows(
+        Statement(
+            f"{_select('cli_instance_id = {id:String}')} GROUP BY cli_instance_id",
+            {"organization": organization, "id": id_},
+        )
+    )
+    return _instance_json(rows[0]) if rows else None
+
+
+def _select(condition: str) -> str:
+    """Versions are merged first: a row of the table may stand in several parts of it."""
+    return (
+        "SELECT cli_instance_id, toUnixTimestamp64Micro(min(first)) AS first_us,"
+        " toUnixTimestamp64Micro(max(latest)) AS last_us,"
+        " argMaxIf(cli_version, (latest, cli_version), cli_version != '') AS version,"
+        " max(hostname).2, max(system).2 AS os, max(architecture).2,"
+        " arraySort(groupUniqArrayArray(everybody)) AS people,"
+        " arraySort(x -> (x.2, x.1), groupArrayIf((cli_version,"
+        " toUnixTimestamp64Micro(first_here), toUnixTimestamp64Micro(latest)),"
+        " cli_version != ''))"
+        " FROM (SELECT cli_instance_id, cli_version, min(first_seen) AS first,"
+        " min(first_sighting) AS first_here, max(last_sighting) AS latest,"
+        " max(latest_hostname) AS hostname, max(latest_os) AS system,"
+        " max(latest_arch) AS architecture, groupUniqArrayArray(actors) AS everybody"
+        f" FROM {ddl.INSTANCES.name} WHERE organization = {{organization:String}}"
+        f" AND {condition} GROUP BY cli_instance_id, cli_version)"
+    )
+
+
+def _statement(organization: str, filters: InstanceFilters) -> Statement:
+    parameters: dict[str, Any] = {
+        "organization": organization,
+        "after_id": filters.after_id,
+        "limit": filters.limit + 1,
+    }
+    conditions = ["1"]
+    if filters.versions:
+        parameters["versions"] = list(filters.versions)
+        conditions.append("version IN {versions:Array(String)}")
+    if filters.systems:
+        parameters["systems"] = list(filters.systems)
+        conditions.append("os IN {systems:Array(String)}")
+    if filters.actors:
+        parameters["actors_any"] = list(filters.actors)
+        conditions.append("hasAny(people, {actors_any:Array(String)})")
+    for name, sign, column, bound_us in (
+        ("seen_before", "<", "last_us", filters.seen_before_us),
+        ("seen_after", ">=", "last_us", filters.seen_after_us),
+        ("first_seen_after", ">=", "first_us", filters.first_seen_after_us),
+    ):
+        if bound_us is not None:
+            parameters[name] = bound_us
+            conditions.append(f"{column} {sign} {{{name}:Int64}}")
+    select = _select("cli_instance_id > {after_id:String}")
+    return Statement(
+        f"{select} GROUP BY cli_instance_id HAVING {' AND '.join(conditions)}"
+        " ORDER BY cli_instance_id LIMIT {limit:UInt32}",
+        parameters,
+    )
+
+
+def _instance_json(row: Any) -> InstanceJson:
+    id_, first, last, version, hostname, system, arch, actors, versions = row
+    return {
+        "id": id_,
+        "cli_version": version or None,
+        "os": system or None,
+        "arch": arch or None,
+        "hostname": hostname or None,
+        "first_seen": format_us(first),
+        "last_seen": format_us(last),
+        "actors": list(actors),
+        "versions": [
+            {"version": name, "first_seen": format_us(since), "last_seen": format_us(until)}
+            for name, since, until in versions
+        ],
+    }
+
+
+def _write_cursor(id_: str) -> str:
+    return encode_opaque(msgspec.msgpack.encode(["cli_instance", id_]))
+
+
+def _read_cursor(text: str | None) -> str:
+    if text is None:
+        return ""
+    try:
+        kind, id_ = msgspec.msgpack.decode(decode_opaque(text), type=tuple[str, str])
+        if kind != "cli_instance" or INSTANCE_ID.validate_python(id_) != id_:
+            raise ValueError("another list's")
+    except ValueError as error:
+        raise refused_cursor() from error
+    return id_

@@ -1,0 +1,121 @@
+"""Brings the store to the present schema: forward only, numbered, safe to repeat and to race.
+
+Must stay true: each statement does nothing where its work is done already, so a migration that was
+cut off, or that two processes run at the same time, ends in the same schema. A number that was
+released is never changed; the next change is the next number.
+"""
+
+import time
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from runtime.errors import SettingsError, TimelineUnavailableError
+from timeline import ddl
+from timeline.column import TIME, ZSTD, Column, Table
+from timeline.connection import Connection
+from timeline.statement import Statement
+from timeline.store import Store
+
+# Two processes that alter one table at the same moment may each be told to come again.
+_ATTEMPTS: Final = 5
+_RETRY_DELAY_S: Final = 0.2
+
+_MIGRATIONS_TABLE: Final = Table(
+    name="migrations",
+    comment="Which migrations were run",
+    columns=(
+        Column("number", "UInt32", "Number of the migration", ZSTD),
+        Column("name", "String", "What it was about", ZSTD),
+        Column("applied_at", TIME, "When it was first run", ZSTD),
+    ),
+    engine="ReplacingMergeTree",
+    order_by="number",
+    settings={"non_replicated_deduplication_window": ddl.DEDUPLICATION_WINDOW},
+    settings_embedded={"fsync_after_insert": 1, "fsync_part_directory": 1},
+)
+
+
+class Migration(NamedTuple):
+    number: int
+    name: str
+    steps: Sequence[Table | str]
+
+
+MIGRATIONS: Final = (
+    Migration(
+        1,
+        "first tables",
+        (
+            ddl.ENTRIES,
+            ddl.ENTRY_IDS,
+            ddl.ENTRY_IDS_VIEW,
+            ddl.OBSERVATIONS,
+            ddl.INSTANCES,
+            ddl.INSTANCES_VIEW,
+            ddl.WORKSPACES,
+            ddl.WATERMARKS,
+        ),
+    ),
+)
+
+
+def migrate(store: Store) -> list[int]:
+    """Make or complete the schema; the numbers of the migrations run now.
+
+    Raises TimelineUnavailableError; SettingsError when a newer version was here before.
+    """
+    return store.write_now(lambda connection: _migrate(connection, is_embedded=store.is_embedded))
+
+
+def _migrate(connection: Connection, *, is_embedded: bool) -> list[int]:
+    connection.create_database()
+    connection.command(_MIGRATIONS_TABLE.create(is_embedded=is_embedded))
+    done = {number for (number,) in connection.rows(Statement("SELECT number FROM migrations"))}
+    newest = MIGRATIONS[-1].number
+    if done and max(done) > newest:
+        raise SettingsError(
+            f"OPSTRAIL_CLICKHOUSE_DATABASE: the timeline's tables are at migration {max(done)},"
+            f" this version knows {newest}; run the newer version"
+        )
+    pending = [migration for migration in MIGRATIONS if migration.number not in done]
+    for migration in pending:
+        for step in migration.steps:
+            statement = step.create(is_embedded=is_embedded) if isinstance(step, Table) else step
+            _command(connection, statement)
+        connection.insert(
+            _MIGRATIONS_TABLE,
+            {
+                "number": [migration.number],
+                "name": [migration.name],
+                "applied_at": [time.time_ns() // 1_000],
+            },
+            token=f"migration:{migration.number}",
+        )
+    _add_own_columns(connection)
+    return [migration.number for migration in pending]
+
+
+def _add_own_columns(connection: Connection) -> None:
+    """A new kind brings its columns without a migration of its own."""
+    present = {row[0] for row in connection.rows(_COLUMNS)}
+    missing = [column for column in ddl.OWN_COLUMNS if column.name not in present]
+    if missing:
+        added = ", ".join(f"ADD COLUMN IF NOT EXISTS {column.ddl}" for column in missing)
+        _command(connection, f"ALTER TABLE {ddl.ENTRIES.name} {added}")
+
+
+_COLUMNS: Final = Statement(
+    "SELECT name FROM system.columns WHERE database = currentDatabase() AND table = {table:String}",
+    {"table": ddl.ENTRIES.name},
+)
+
+
+def _command(connection: Connection, statement: str) -> None:
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            connection.command(statement)
+            return
+        except TimelineUnavailableError:
+            if attempt == _ATTEMPTS:
+                raise
+            time.sleep(_RETRY_DELAY_S * attempt)

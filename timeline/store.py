@@ -1,0 +1,222 @@
+"""The timeline store: a ClickHouse server by HTTP, or chDB inside this process.
+
+Must stay true:
+- Everything above sees one interface and one SQL; which engine it is decides `open_store` alone.
+- The event loop never waits for the engine: each kind of work has its own few threads, and each
+  thread its own connection, made at its first use. So reading cannot hold up writing.
+- chDB: one process owns the folder; never open it before a fork.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final, TypeVar
+from urllib.parse import unquote, urlsplit
+
+import clickhouse_connect
+from clickhouse_connect.driver.client import Client
+
+from runtime.errors import TimelineUnavailableError
+from runtime.settings import Settings
+from timeline.connection import Connection, Row, translated
+from timeline.statement import Statement
+
+T = TypeVar("T")
+
+# More reads at once only share the same two or four cores; the rest queue here.
+READ_THREADS: Final = 4
+CONNECT_TIMEOUT_S: Final = 5
+READ_TIMEOUT_S: Final = 15
+WRITE_TIMEOUT_S: Final = 120
+PING_TIMEOUT_S: Final = 3.0
+# Below READ_TIMEOUT_S, so that the engine ends a slow query before its client gives up.
+QUERY_SECONDS_MAX: Final = 10
+
+# chDB would take half of the machine for caches that a server of its own might fill.
+_MARK_CACHE_BYTES: Final = 64 * 1024**2
+
+# Written out because their defaults differ between versions: 26.2 made inserts asynchronous.
+_SETTINGS: Final[dict[str, Any]] = {
+    "async_insert": 0,
+    "insert_deduplicate": 1,
+    "deduplicate_blocks_in_dependent_materialized_views": 1,
+    # Senders choose the months: one insert may span hundreds of partitions.
+    "max_partitions_per_insert_block": 0,
+    # A record never moves to another partition (see ddl.py).
+    "do_not_merge_across_partitions_select_final": 1,
+    # A column keeps its meaning in WHERE even where a SELECT uses its name.
+    "prefer_column_name_to_alias": 1,
+}
+# Newer names for the same; an older server does not know them.
+_SETTINGS_IF_KNOWN: Final = {"deduplicate_insert": "enable"}
+
+
+class Store:
+    """Belongs to one process; `close` ends its threads after what is under way."""
+
+    def __init__(
+        self, connect: Callable[[int], Client], *, database: str, memory_bytes_max: int, name: str
+    ) -> None:
+        """`connect(timeout_s)` opens a client. `name` is for people: where the store is."""
+        self.database = database
+        self.name = name
+        self._connect = connect
+        reading = {"max_execution_time": QUERY_SECONDS_MAX, "max_memory_usage": memory_bytes_max}
+        writing = {"max_execution_time": 0, "max_memory_usage": memory_bytes_max}
+        self._reading = _Lane(self._open(READ_TIMEOUT_S, reading), READ_THREADS, "read")
+        self._writing = _Lane(self._open(WRITE_TIMEOUT_S, writing), 1, "write")
+        # Its own thread: whether the store answers must not depend on how busy the others are.
+        self._pinging = _Lane(self._open(CONNECT_TIMEOUT_S, reading), 1, "ping")
+        self.is_embedded = False
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` on a reading connection. Raises TimelineUnavailableError."""
+        return await asyncio.wrap_future(self._reading.submit(work))
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` on the one writing connection, after what was asked before.
+
+        A caller that is cancelled leaves the outcome unknown; the work still ends.
+        Raises TimelineUnavailableError.
+        """
+        return await asyncio.wrap_future(self._writing.submit(work))
+
+    def read_now(self, work: Callable[[Connection], T]) -> T:
+        """The same for callers without an event loop."""
+        return self._reading.submit(work).result()
+
+    def write_now(self, work: Callable[[Connection], T]) -> T:
+        """The same for callers without an event loop."""
+        return self._writing.submit(work).result()
+
+    async def rows(self, statement: Statement) -> list[Row]:
+        """All rows of one bounded SELECT. Raises TimelineUnavailableError."""
+        return await self.read(lambda connection: connection.rows(statement))
+
+    async def ping(self, *, timeout_s: float = PING_TIMEOUT_S) -> None:
+        """Return when the store answers and holds our tables. Raises TimelineUnavailableError."""
+        answer = asyncio.wrap_future(self._pinging.submit(_ping))
+        try:
+            await asyncio.wait_for(answer, timeout_s)
+        except TimeoutError as error:
+            raise TimelineUnavailableError(
+                f"the timeline store did not answer in {timeout_s:g} s"
+            ) from error
+
+    def close(self) -> None:
+        """Wait for what is under way, then disconnect."""
+        for lane in (self._pinging, self._reading, self._writing):
+            lane.close()
+
+    def _open(self, timeout_s: int, limits: dict[str, Any]) -> Callable[[], Connection]:
+        def open_connection() -> Connection:
+            with translated("connecting to the timeline store"):
+                client = self._connect(timeout_s)
+                known = client.server_settings
+                optional = {
+                    name: value for name, value in _SETTINGS_IF_KNOWN.items() if name in known
+                }
+                for name, value in {**_SETTINGS, **optional, **limits}.items():
+                    client.set_client_setting(name, value)
+                # Not while connecting: the database may not be there before the first migration.
+                client.database = self.database
+            return Connection(client, self.database)
+
+        return open_connection
+
+
+class _Lane:
+    """A few threads for one kind of work, each with its own connection."""
+
+    def __init__(self, connect: Callable[[], Connection], threads: int, name: str) -> None:
+        self._connect = connect
+        self._local = threading.local()
+        self._opened: list[Connection] = []
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=f"timeline-{name}")
+
+    def submit(self, work: Callable[[Connection], T]) -> Future[T]:
+        try:
+            return self._pool.submit(self._run, work)
+        except RuntimeError as error:
+            raise TimelineUnavailableError("the timeline store is closed") from error
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=True)
+        for connection in self._opened:
+            connection.close()
+        self._opened.clear()
+
+    def _run(self, work: Callable[[Connection], T]) -> T:
+        connection: Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._connect()
+            self._local.connection = connection
+            self._opened.append(connection)
+        return work(connection)
+
+
+def open_store(settings: Settings) -> Store:
+    """The store these settings name. Connects at first use: raises nothing that depends on it."""
+    if settings.clickhouse_url:
+        store = Store(
+            _server(settings.clickhouse_url),
+            database=settings.clickhouse_database,
+            memory_bytes_max=settings.memory_bytes_max,
+            name="clickhouse",
+        )
+    else:
+        store = Store(
+            _embedded(settings.data_dir.absolute(), settings.memory_bytes_max),
+            database=settings.clickhouse_database,
+            memory_bytes_max=settings.memory_bytes_max,
+            name="embedded store",
+        )
+        store.is_embedded = True
+    return store
+
+
+def _server(url: str) -> Callable[[int], Client]:
+    address = urlsplit(url)
+
+    def connect(timeout_s: int) -> Client:
+        return clickhouse_connect.get_client(
+            host=address.hostname or "localhost",
+            port=address.port or (8443 if address.scheme == "https" else 8123),
+            secure=address.scheme == "https",
+            username=unquote(address.username or "default"),
+            password=unquote(address.password or ""),
+            connect_timeout=CONNECT_TIMEOUT_S,
+            send_receive_timeout=timeout_s,
+            # Sessions would allow one query at a time, and keep state that we do not want.
+            autogenerate_session_id=False,
+            query_retries=0,
+            client_name="opstrail",
+        )
+
+    return connect
+
+
+def _embedded(data_dir: Path, memory_bytes_max: int) -> Callable[[int], Client]:
+    def connect(timeout_s: int) -> Client:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        # Without one chDB would read config.xml from wherever the process was started.
+        config = data_dir / "store.xml"
+        if not config.exists():
+            config.write_text("<clickhouse></clickhouse>\n")
+        return clickhouse_connect.get_client(
+            interface="chdb",
+            path=str(data_dir / "store"),
+            chdb_options={
+                "config-file": str(config),
+                "max_server_memory_usage": memory_bytes_max,
+                "mark_cache_size": _MARK_CACHE_BYTES,
+            },
+        )
+
+    return connect
+
+
+def _ping(connection: Connection) -> None:
+    connection.rows(Statement("SELECT max(number) FROM migrations"))

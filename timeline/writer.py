@@ -1,0 +1,190 @@
+"""Inserts what the correlation emitted: entries, observations of CLI instances, watermarks.
+
+Must stay true:
+- The same batches again change nothing, with the same token or with another.
+- The watermark is inserted last: whoever reads it finds all the rows it promises.
+- Work on rows is by column and in a thread of the store, never in the event loop.
+"""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, repeat
+from operator import itemgetter
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from runtime.metrics import INSERT_SECONDS, ROWS_INSERTED
+from schemas.entry import TimelineBatch
+from schemas.records import COMMON_FIELDS, own_columns
+from schemas.topics import GENERATION
+from timeline import ddl
+from timeline.connection import Connection
+from timeline.store import Store
+from timeline.watermark_query import Watermark, read_watermarks
+
+Columns: TypeAlias = dict[str, Sequence[Any]]
+WatermarkRow: TypeAlias = tuple[int, int]  # offset, complete_until in µs
+
+_NO_CONFIGURED_BY: Final[Mapping[str, Any]] = {
+    "sync_id": "",
+    "commit": "",
+    "branch": "",
+    "confidence": "",
+    "behind": False,
+    "explanation": "",
+}
+_REQUIRED: Final = (
+    *("kind", "id", "occurred_at", "is_open", "status", "actor", "actor_kind", "key_id"),
+    *("received_at", "revision"),
+)
+_NULLABLE: Final = ("ended_at", "duration_ms", "unexplained")
+_LINK_FIELDS: Final = (
+    *("rule", "target_kind", "target_id", "confidence", "gap_ms", "explanation"),
+)
+_NO_LINKS: Final[list[Any]] = []
+
+
+class InsertCounts(NamedTuple):
+    """Rows handed to the store, repeated ones too."""
+
+    entries: int
+    observations: int
+
+
+class EntryWriter:
+    """The only writer of the timeline's rows in this process."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def insert(self, batches: Sequence[TimelineBatch], *, token: str) -> InsertCounts:
+        """Insert what these batches hold, then move the watermark by those that are last.
+
+        `batches` of one partition are in log order. `token` names exactly these batches: for
+        others, another one. Returns when all is durable. Raises TimelineUnavailableError: the
+        outcome is unknown; the same call again settles it.
+        """
+        return await self._store.write(lambda connection: _insert(connection, batches, token))
+
+    async def advance_watermark(self, reached: Mapping[int, WatermarkRow]) -> None:
+        """State that each partition is inserted up to its offset, complete until its time in µs.
+
+        For a partition without any envelope the offset is -1. Never moves back. Raises
+        TimelineUnavailableError.
+        """
+        await self._store.write(lambda connection: _advance(connection, reached))
+
+    async def read_watermarks(self) -> dict[int, Watermark]:
+        """Partition -> watermark; partitions nothing is known of are missing.
+
+        Raises TimelineUnavailableError.
+        """
+        return await read_watermarks(self._store)
+
+
+def _insert(connection: Connection, batches: Sequence[TimelineBatch], token: str) -> InsertCounts:
+    started_s = time.perf_counter()
+    entries = connection.insert(ddl.ENTRIES, entry_columns(batches), token=f"{token}:entries")
+    observations = connection.insert(
+        ddl.OBSERVATIONS, observation_columns(batches), token=f"{token}:observations"
+    )
+    _advance(connection, _reached(batches))
+    INSERT_SECONDS.observe(time.perf_counter() - started_s)
+    ROWS_INSERTED.labels(ddl.ENTRIES.name).inc(entries)
+    ROWS_INSERTED.labels(ddl.OBSERVATIONS.name).inc(observations)
+    return InsertCounts(entries, observations)
+
+
+def entry_columns(batches: Sequence[TimelineBatch]) -> Columns:
+    """The rows of `entries`, by column."""
+    rows = [row for batch in batches for row in batch["entries"]]
+    columns: Columns = {
+        name: _per_row(batches, name, "entries") for name in ("organization", "workspace")
+    }
+    for name in _REQUIRED:
+        columns[name] = list(map(itemgetter(name), rows))
+    for name in _NULLABLE:
+        columns[name] = _optional(rows, name, None)
+    for name in COMMON_FIELDS:
+        columns[name] = _optional(rows, name, "")
+    for name, own in own_columns().items():
+        columns[name] = _optional(rows, name, "" if own.type == "string" else None)
+    configured = [_configured_by(row) for row in rows]
+    for name in _NO_CONFIGURED_BY:
+        columns[f"configured_by_{name}"] = [found[name] for found in configured]
+    links = [row.get("links") or _NO_LINKS for row in rows]
+    for name in _LINK_FIELDS:
+        columns[f"link_{name}"] = [
+            [link[name] for link in found] if found else _NO_LINKS for found in links
+        ]
+    columns["links_omitted"] = _optional(rows, "links_omitted", False)
+    columns["flags"] = [row.get("flags") or _NO_LINKS for row in rows]
+    return columns
+
+
+def observation_columns(batches: Sequence[TimelineBatch]) -> Columns:
+    """The rows of `cli_observations`, by column."""
+    rows = [row for batch in batches for row in batch["observations"]]
+    columns: Columns = {"organization": _per_row(batches, "organization", "observations")}
+    for name in ("cli_instance_id", "observed_at", "is_sighting", "actor"):
+        columns[name] = [row[name] for row in rows]
+    for name in ("cli_version", "hostname", "os", "arch"):
+        columns[name] = [row.get(name, "") for row in rows]
+    return columns
+
+
+def _optional(rows: Sequence[Mapping[str, Any]], name: str, absent: object) -> list[Any]:
+    try:
+        # Decoded rows hold every name, and this takes half the time.
+        return list(map(itemgetter(name), rows))
+    except KeyError:
+        return [row.get(name, absent) for row in rows]
+
+
+def _per_row(batches: Sequence[Mapping[str, Any]], name: str, rows: str) -> list[str]:
+    """What a batch says of itself, once for each of its rows."""
+    return list(chain.from_iterable(repeat(batch[name], len(batch[rows])) for batch in batches))
+
+
+def _configured_by(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    found = row.get("configured_by")
+    if found is None:
+        return _NO_CONFIGURED_BY
+    # Decoded Avro names the branch of a union: ("configured_by", {…}).
+    named: Mapping[str, Any] = found[1] if type(found) is tuple else found
+    return named
+
+
+def _reached(batches: Iterable[TimelineBatch]) -> dict[int, WatermarkRow]:
+    """The last complete envelope of each partition.
+
+    An envelope was received before it was appended, and the partition's order is the log's: what
+    was answered before that moment stands before it.
+    """
+    reached: dict[int, WatermarkRow] = {}
+    for batch in batches:
+        if batch["is_last"]:
+            offset, until = reached.get(batch["partition"], (-1, 0))
+            reached[batch["partition"]] = (
+                max(offset, batch["offset"]),
+                max(until, batch["received_at"]),
+            )
+    return reached
+
+
+def _advance(connection: Connection, reached: Mapping[int, WatermarkRow]) -> None:
+    if not reached:
+        return
+    partitions = sorted(reached)
+    offsets = [reached[partition][0] for partition in partitions]
+    times = [reached[partition][1] for partition in partitions]
+    connection.insert(
+        ddl.WATERMARKS,
+        {
+            "generation": [GENERATION] * len(partitions),
+            "partition": partitions,
+            "offset": offsets,
+            "complete_until": times,
+        },
+        # The token is the content: only the very same rows are taken for a repetition.
+        token=f"watermark:{list(zip(partitions, offsets, times, strict=True))}",
+    )
