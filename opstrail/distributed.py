@@ -10,12 +10,13 @@ import click
 from prometheus_client import start_http_server
 
 from control.authenticator import Authenticator
-from control.database import open_control
+from control.database import Control, open_control
 from ingest.app import ingest_routes
 from opstrail.http_app import build_http_app
 from opstrail.server import serve
 from processors.sink import Sink
 from query.app import query_routes
+from query.services import query_services
 from runtime.clock import wall_clock_us
 from runtime.errors import SettingsError
 from runtime.kafka_log import KafkaLog
@@ -24,6 +25,7 @@ from timeline.store import open_store
 from timeline.writer import EntryWriter
 
 _MS_PER_S: Final = 1_000
+_CHECK_TIMEOUT_S: Final = 3.0
 
 
 def require_kafka(settings: Settings) -> None:
@@ -63,7 +65,11 @@ async def serve_ingest(settings: Settings) -> None:
             clock=wall_clock_us,
             settings=settings,
         )
-        app = build_http_app(routes, on_close=authenticator.close, checks=_checks(log=log.ping))
+        checks = {
+            "log": lambda: log.ping(timeout_s=_CHECK_TIMEOUT_S),
+            "control": lambda: asyncio.to_thread(control.ping),
+        }
+        app = build_http_app(routes, on_close=authenticator.close, checks=checks)
         await serve(app, settings.host, settings.port, on_listening=_tell)
     finally:
         await log.close()
@@ -78,12 +84,19 @@ async def serve_query(settings: Settings) -> None:
     try:
         authenticator = await asyncio.to_thread(_authenticator, control)
         routes = query_routes(
-            store=store,
-            authenticator=authenticator,
-            position_secret=control.installation().position_secret,
-            settings=settings,
+            query_services(
+                settings,
+                store=store,
+                authenticator=authenticator,
+                position_secret=control.installation().position_secret,
+                wall_clock=wall_clock_us,
+            )
         )
-        app = build_http_app(routes, on_close=authenticator.close)
+        checks = {
+            "timeline": store.ping,
+            "control": lambda: asyncio.to_thread(control.ping),
+        }
+        app = build_http_app(routes, on_close=authenticator.close, checks=checks)
         await serve(app, settings.host, settings.port, on_listening=_tell)
     finally:
         store.close()
@@ -112,7 +125,7 @@ async def run_sink(settings: Settings) -> None:
         store.close()
 
 
-def _authenticator(control):  # type: ignore[no-untyped-def]
+def _authenticator(control: Control) -> Authenticator:
     return Authenticator(control, monotonic_s=time.monotonic, utc_now=lambda: datetime.now(UTC))
 
 

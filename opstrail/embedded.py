@@ -1,10 +1,12 @@
 """Everything in one process: SQLite log, correlation, chDB store, HTTP."""
 
+import asyncio
 import contextlib
 import fcntl
 import os
 import secrets
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -21,6 +23,7 @@ from ingest.app import ingest_routes
 from opstrail.http_app import build_http_app
 from processors.embedded import EmbeddedPipeline
 from query.app import query_routes
+from query.services import query_services
 from runtime.clock import wall_clock_us
 from runtime.errors import SettingsError
 from runtime.settings import Settings
@@ -33,6 +36,7 @@ from timeline.writer import EntryWriter
 DEFAULT_ORGANIZATION: Final = "default"
 _HOUR_US: Final = 3_600_000_000
 _ADMIN_KEY_FILE: Final = "admin.key"
+_CHECK_TIMEOUT_S: Final = 3.0
 
 
 class Embedded:
@@ -87,12 +91,21 @@ class Embedded:
                         settings=settings,
                     ),
                     *query_routes(
-                        store=store,
-                        authenticator=authenticator,
-                        position_secret=secret,
-                        settings=settings,
+                        query_services(
+                            settings,
+                            store=store,
+                            authenticator=authenticator,
+                            position_secret=secret,
+                            wall_clock=wall_clock_us,
+                        )
                     ),
                 ],
+                checks={
+                    "log": lambda: log.ping(timeout_s=_CHECK_TIMEOUT_S),
+                    "timeline": store.ping,
+                    "control": lambda: asyncio.to_thread(control.ping),
+                    "pipeline": pipeline.ping,
+                },
                 on_close=authenticator.close,
             )
             self._opened: Final = opened.pop_all()
@@ -139,7 +152,7 @@ def _submit_key(control: Control, name: str, kind: ActorKind) -> str:
 
 
 @contextlib.contextmanager
-def _owned(folder: Path):  # type: ignore[no-untyped-def]
+def _owned(folder: Path) -> Iterator[None]:
     """Hold the folder: chDB and the log allow one process."""
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -71,6 +71,11 @@ class EmbeddedPipeline:
         """Why the pipeline ended by itself: a bug of ours. None while all is well."""
         return self._failed
 
+    async def ping(self) -> None:
+        """Return while the pipeline runs. Raises UnavailableError when it stopped by itself."""
+        if self._failed is not None:
+            raise UnavailableError("the pipeline stopped; restart the process, see its log")
+
     def _run(self) -> None:
         try:
             asyncio.run(self._work())

@@ -114,6 +114,8 @@ def validate(
     if (refusal := _across_fields(fields, event, organization)) is not None:
         return refusal
     del fields["type"]
+    if not fields.get("git", True):
+        del fields["git"]  # an object that states nothing is the same as none
     fields.pop("organization", None)
     return ValidEvent(type_name, fields.pop("workspace", None), fields, dropped)
 

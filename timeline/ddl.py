@@ -22,7 +22,7 @@ _SETTINGS: Final[Mapping[str, int]] = {
     "non_replicated_deduplication_window": DEDUPLICATION_WINDOW,
     "replicated_deduplication_window": DEDUPLICATION_WINDOW,
     # Written out because their defaults differ between versions.
-    "index_granularity": 512,
+    "index_granularity": 2048,
     "min_compress_block_size": 65536,
     "parts_to_delay_insert": 1_000,
     "parts_to_throw_insert": 3_000,

@@ -8,6 +8,10 @@ Must stay true:
 """
 
 import asyncio
+import importlib
+import os
+import sys
+import tempfile
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -198,10 +202,27 @@ def _server(url: str) -> Callable[[int], Client]:
     return connect
 
 
+def _import_engine() -> None:
+    """Import chDB from an empty folder: while it is imported it starts an engine once, which reads
+    config.xml from the current one. Here and not at first use, before there are other threads.
+    """
+    if "chdb" in sys.modules:
+        return
+    present = Path.cwd()
+    with tempfile.TemporaryDirectory(prefix="opstrail-") as empty:
+        os.chdir(empty)
+        try:
+            importlib.import_module("chdb")
+        finally:
+            os.chdir(present)
+
+
 def _embedded(data_dir: Path, memory_bytes_max: int) -> Callable[[int], Client]:
+    _import_engine()
+
     def connect(timeout_s: int) -> Client:
         data_dir.mkdir(parents=True, exist_ok=True)
-        # Without one chDB would read config.xml from wherever the process was started.
+        # Without one chDB would read config.xml from the current folder.
         config = data_dir / "store.xml"
         if not config.exists():
             config.write_text("<clickhouse></clickhouse>\n")

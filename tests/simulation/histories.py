@@ -199,6 +199,12 @@ def crowds(draw: st.DrawFn) -> list[Truth]:
     )
     middle_id, *crowd_ids = draw(st.permutations(IDS[: size + 1]))
     start = DAY_START + timedelta(minutes=60)
+    middle_facts, crowd_facts = draw(own_facts(kind)), draw(own_facts(crowd_kind))
+    # No member may name itself, and the ids are all taken by members.
+    middle_facts.pop("retriggered_from", None)
+    crowd_facts.pop("retriggered_from", None)
+    if crowd_kind == kind:
+        crowd_facts["retriggered_from"] = middle_id
     middle = Truth(
         kind=kind,
         id=middle_id,
@@ -206,11 +212,8 @@ def crowds(draw: st.DrawFn) -> list[Truth]:
         actor="admin",
         start=start,
         end=start + timedelta(minutes=30),
-        facts=draw(own_facts(kind)) | {"retriggered_from": None},
+        facts=middle_facts,
     )
-    crowd_facts = draw(own_facts(crowd_kind))
-    if crowd_kind == kind:
-        crowd_facts["retriggered_from"] = middle_id
     offset = draw(st.sampled_from((-60, 0, 60)))
     crowd = []
     for crowd_id in crowd_ids:

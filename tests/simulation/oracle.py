@@ -162,6 +162,8 @@ class Snapshot:
 
 def read_snapshot(index: int, delivery: Delivery) -> Snapshot:
     known = {name: value for name, value in delivery.event.items() if value is not None}
+    if not any(value is not None for value in known.get("git", {}).values()):
+        known.pop("git", None)  # it states nothing, so it is as absent as null
     kind = known["type"]
     stated: dict[str, Any] = {}
     for name, value in known.items():

@@ -1,0 +1,28 @@
+"""One ASGI app from the routes of ingest, query or both, with health and metrics."""
+
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute
+
+from query.health import health_routes
+from query.services import Check
+from runtime.http import build_app
+
+
+def build_http_app(
+    routes: Sequence[BaseRoute],
+    *,
+    checks: Mapping[str, Check] | None = None,
+    on_close: Callable[[], Awaitable[None]] | None = None,
+) -> Starlette:
+    """`checks` are the dependencies /readyz names; `on_close` is awaited after the last answer."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        yield
+        if on_close is not None:
+            await on_close()
+
+    return build_app([*routes, *health_routes(checks or {})], lifespan=lifespan)

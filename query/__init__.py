@@ -1,0 +1,1 @@
+"""HTTP out: pages, records, the register, positions. Reads the timeline, changes nothing."""
