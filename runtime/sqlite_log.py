@@ -68,6 +68,8 @@ class SqliteLog:
         self._writer.start()
 
     async def append(self, envelopes: Sequence[Envelope], *, timeout_s: float) -> list[Position]:
+        if not envelopes:
+            return []
         messages = [encode_envelope(envelope) for envelope in envelopes]
         size = sum(map(len, messages))
         with self._lock:
@@ -148,11 +150,12 @@ class SqliteLog:
                 for append in batch:
                     _resolve(append, refused)
                 continue
-            for append, positions in zip(batch, offsets, strict=True):
-                _resolve(append, positions)
+            # First, so that who heard of an append finds it under `last_offset`.
             with self._grown:
                 self._last_offset = offsets[-1][-1].offset
                 self._grown.notify_all()
+            for append, positions in zip(batch, offsets, strict=True):
+                _resolve(append, positions)
         connection.close()
 
     def _next_batch(self) -> list[_Append] | None:

@@ -20,7 +20,9 @@ def parse_block_reference(reference: str, stated_version: str | None = None) -> 
     `latest` (any case) with a digest is the digest. Floating: `latest` without a digest, or no
     version at all. Source: the contract, section 2.
     """
-    located, _, digest = reference.partition("@")
+    located, at, digest = reference.rpartition("@")
+    if not at:
+        located, digest = reference, ""
     slash = located.rfind("/")
     colon = located.rfind(":", slash + 1)
     name, tag = (located, "") if colon < 0 else (located[:colon], located[colon + 1 :])

@@ -21,6 +21,7 @@ from typing_extensions import TypedDict  # pydantic wants this one before Python
 
 from schemas.limits import (
     CLIENT_SEQ_MAX,
+    DURATION_MS_MAX,
     EXIT_CODE_MAX,
     EXIT_CODE_MIN,
     NAME_CHARACTERS_MAX,
@@ -45,15 +46,25 @@ def _lower_uuid(text: str) -> str:
     return text
 
 
-def _resolve_status(value: object) -> object:
-    return _STATUS_SYNONYMS.get(value, value) if isinstance(value, str) else value
-
-
-def _time_us(value: object) -> int:
+def _string(value: object) -> str:
     if not isinstance(value, str):
         # pydantic's own name for this error, so that it reads as wrong_type and not as bad_value.
         raise PydanticCustomError("string_type", "must be a string")
-    return parse_us(value)
+    return value
+
+
+def _resolve_status(value: object) -> str:
+    text = _string(value)
+    return _STATUS_SYNONYMS.get(text, text)
+
+
+def _time_us(value: object) -> int:
+    return parse_us(_string(value))
+
+
+def _capped_ms(duration_ms: int) -> int:
+    # The log holds 64 bits; a sender may state more digits, which is no reason to lose the event.
+    return min(duration_ms, DURATION_MS_MAX)
 
 
 # No control characters (Cc) and no bidirectional overrides: they lie about what a line says.
@@ -104,11 +115,12 @@ Sha = Annotated[str, StringConstraints(strict=True, pattern=_SHA_PATTERN)]
 TimeUs = Annotated[int, BeforeValidator(_time_us)]
 ExitCode = Annotated[int, Field(strict=True, ge=EXIT_CODE_MIN, le=EXIT_CODE_MAX)]
 Count = Annotated[int, Field(strict=True, ge=0, le=CLIENT_SEQ_MAX)]
-Milliseconds = Annotated[int, Field(strict=True, ge=0)]
+Milliseconds = Annotated[int, Field(strict=True, ge=0), AfterValidator(_capped_ms)]
 Seconds = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
 RunStatus = Annotated[
     Literal["running", "successful", "failed", "aborted"], BeforeValidator(_resolve_status)
 ]
+SyncResult = Annotated[Literal["success", "failed", "conflict"], BeforeValidator(_string)]
 
 
 _STRICT: Final = ConfigDict(extra="forbid")
@@ -195,7 +207,7 @@ class WorkspaceSync(_Common):
     id: Uuid
     workspace: Name
     timestamp: TimeUs
-    result: Literal["success", "failed", "conflict"]
+    result: SyncResult
     git: NotRequired[Git]
     encryption: NotRequired[Encryption]
 

@@ -23,6 +23,7 @@ EXIT_CODE_MAX: Final = 2**32 - 1
 CLIENT_SEQ_MAX: Final = 2**63 - 1
 # Stated durations are only compared, so anything beyond this is as wrong as this.
 DURATION_US_MAX: Final = 2**62
+DURATION_MS_MAX: Final = DURATION_US_MAX // 1_000
 
 # Unknown field names are repeated in an answer only when they look harmless.
 ECHOED_NAME_CHARACTERS_MAX: Final = 64

@@ -23,7 +23,7 @@ class UnknownPositionError(ValueError):
 def write_position(secret: bytes, organization: str, offsets: Mapping[int, int]) -> str:
     """`offsets`: partition -> last offset. URL-safe text without padding."""
     body = msgspec.msgpack.encode(sorted(offsets.items()))
-    return base64.urlsafe_b64encode(_seal(secret, organization, body) + body).decode().rstrip("=")
+    return _text(_seal(secret, organization, body) + body)
 
 
 def read_position(secret: bytes, organization: str, text: str) -> dict[int, int]:
@@ -34,10 +34,16 @@ def read_position(secret: bytes, organization: str, text: str) -> dict[int, int]
         raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except ValueError as error:
         raise UnknownPositionError("unknown position") from error
+    if _text(raw) != text:  # base64 spells the same bytes in several ways; we wrote one of them
+        raise UnknownPositionError("unknown position")
     seal, body = raw[:_SEAL_BYTES], raw[_SEAL_BYTES:]
     if not hmac.compare_digest(seal, _seal(secret, organization, body)):
         raise UnknownPositionError("unknown position")
     return dict(msgspec.msgpack.decode(body, type=list[tuple[int, int]]))
+
+
+def _text(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
 def _seal(secret: bytes, organization: str, body: bytes) -> bytes:

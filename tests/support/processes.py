@@ -104,6 +104,16 @@ class ChildProcess:
         """Whether it was started and has not ended; a paused child is running."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def exit_code(self) -> int | None:
+        """Its exit code, negative for a signal; None while it runs."""
+        return self._started().poll()
+
+    @property
+    def output(self) -> str:
+        """All it has written, over all starts."""
+        return self._log.read_text(errors="replace") if self._log.exists() else ""
+
     def start(self) -> None:
         """Start it and return at once; does nothing when it runs."""
         if self.is_running:

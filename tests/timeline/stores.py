@@ -4,6 +4,7 @@ import atexit
 import tempfile
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from runtime.settings import Settings, load_settings
 from timeline.migrations import migrate
@@ -12,7 +13,7 @@ from timeline.store import Store, open_store
 DATABASE = "opstrail_test"
 
 
-def store_settings(**chosen: object) -> Settings:
+def store_settings(**chosen: Any) -> Settings:
     return load_settings(clickhouse_database=DATABASE, **chosen)
 
 

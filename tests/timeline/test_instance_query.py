@@ -17,13 +17,15 @@ from timeline.instance_query import (
 
 
 def seen(clock: str, instance: str = "cli-00000001", **more: Any) -> ObservationRow:
-    return {  # type: ignore[typeddict-item]
+    row: Any = {
         "cli_instance_id": instance,
         "observed_at": at_us(clock),
         "is_sighting": True,
         "actor": "alice",
         **more,
     }
+    observation: ObservationRow = row
+    return observation
 
 
 def instance(trail: Trail, id_: str = "cli-00000001") -> Any:

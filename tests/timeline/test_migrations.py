@@ -50,7 +50,8 @@ def test_a_new_kind_brings_its_columns_along(trail: Trail, monkeypatch: pytest.M
     migrate(trail.store)
     migrate(trail.store)
 
-    columns = dict(trail.store.read_now(lambda connection: connection.rows(COLUMNS)))  # type: ignore[arg-type]
+    rows = trail.store.read_now(lambda connection: connection.rows(COLUMNS))
+    columns = {row[0]: row[1] for row in rows}
     assert columns[name] == "It's new"
     assert trail.found() == [1]
     trail.store.write_now(lambda c: c.command(f"ALTER TABLE entries DROP COLUMN {name}"))
@@ -95,8 +96,7 @@ def test_two_processes_may_migrate_at_once(clickhouse_url: str) -> None:
         store = open_store(
             load_settings(clickhouse_url=clickhouse_url, clickhouse_database=database)
         )
-        tables = {name for (name,) in store.read_now(lambda connection: connection.rows(TABLES))}
-        store.write_now(lambda connection: connection.command(f"DROP DATABASE {database}"))
+        tables = {row[0] for row in store.read_now(lambda connection: connection.rows(TABLES))}
         store.close()
         assert outcomes == ["done"] * 3
         assert {"entries", "entry_ids", "watermarks", "cli_instances_view"} <= tables

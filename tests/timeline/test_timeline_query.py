@@ -1,5 +1,6 @@
 import random
 import uuid
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -16,6 +17,7 @@ from tests.timeline.trail import (
     session_entry,
     sync_entry,
 )
+from timeline.entry_row import EntryColumns
 from timeline.environment_query import WorkspaceRow, mirror_workspaces
 from timeline.scope import Scope
 
@@ -291,7 +293,7 @@ def test_times_from_1970_to_2199_are_found_by_each_bound(trail: Trail) -> None:
     assert trail.found(("from", "2100-01-01T00:00:00Z")) == years[:1:-1]
 
 
-def pages(trail: Trail, *pairs: tuple[str, str]):  # type: ignore[no-untyped-def]
+def pages(trail: Trail, *pairs: tuple[str, str]) -> Iterator[EntryColumns]:
     """The rows of all pages, one after the other."""
     cursor: tuple[tuple[str, str], ...] = ()
     while True:

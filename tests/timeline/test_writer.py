@@ -8,6 +8,7 @@ from schemas.entry import TIMELINE_CODEC, ObservationRow, TimelineBatch
 from schemas.records import COMMON_FIELDS, own_columns
 from tests.timeline.trail import Trail, id_of, link_row, run, run_entry, session_entry, sync_entry
 from timeline import ddl
+from timeline.column import Table
 from timeline.connection import Connection
 from timeline.statement import Statement
 from timeline.store import Store
@@ -183,7 +184,7 @@ def test_failure_names_the_table_and_keeps_its_cause(
 ) -> None:
     monkeypatch.setattr(
         "timeline.writer.ddl.ENTRIES",
-        ddl.Table(
+        Table(
             name="entries_that_are_not_there",
             comment="",
             columns=ddl.ENTRIES.columns,

@@ -1,0 +1,24 @@
+from typing import Any
+
+from query.services import query_services
+from runtime.settings import load_settings
+from tests.query.world import Keys
+from timeline.store import Store
+
+
+def test_embedded_has_one_partition_and_kafka_those_of_the_settings(store: Store) -> None:
+    cases: list[tuple[dict[str, Any], int]] = [
+        ({}, 1),
+        ({"kafka_bootstrap": "k:9092", "partitions": 6}, 6),
+    ]
+    for chosen, partitions in cases:
+        services = query_services(
+            load_settings(lost_after_hours=2, **chosen),
+            store=store,
+            authenticator=Keys("a", "b"),
+            position_secret=b"x",
+            wall_clock=lambda: 7,
+        )
+        assert services.partitions == partitions
+        assert services.moment().lost_after_us == 2 * 3_600 * 1_000_000
+        assert services.moment().now_us == 7
