@@ -6,7 +6,7 @@ find a leaked key, the checksum lets them tell it from noise.
 
 Must stay true:
 - Only the digest, HMAC-SHA256 under the installation's pepper, is ever stored or kept in memory.
-- Keys are found by their digest, in an index or a dict, and never compared one by one. How long that
+- Keys are found by their digest, in an index or a dict, never compared one by one. How long that
   takes tells nothing: without the pepper no sender can steer the digest of a guess.
 - Nothing here reads a clock, a random source of its own, or a database.
 """

@@ -110,7 +110,7 @@ def _open_postgresql(url: URL) -> Engine:
 def prepare_sqlite(
     connection: sqlite3.Connection, _entry: ConnectionPoolEntry | None = None
 ) -> None:
-    """What every new connection to SQLite is told. Raises sqlite3.OperationalError: still locked."""
+    """What every new connection to SQLite is told. Raises sqlite3.OperationalError: locked."""
     # The driver would begin transactions by its own rules, and none for DDL; we begin our own.
     connection.isolation_level = None
     connection.execute("PRAGMA foreign_keys = ON")

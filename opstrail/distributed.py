@@ -41,8 +41,8 @@ def require_clickhouse(settings: Settings) -> None:
     """Raises SettingsError when the store's address is not set: chDB serves one process only."""
     if not settings.clickhouse_url:
         raise SettingsError(
-            "OPSTRAIL_CLICKHOUSE_URL: not set; this process needs a ClickHouse server. Everything in"
-            " one process instead: opstrail up"
+            "OPSTRAIL_CLICKHOUSE_URL: not set; this process needs a ClickHouse server. Everything"
+            " in one process instead: opstrail up"
         )
 
 

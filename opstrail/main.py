@@ -81,5 +81,3 @@ def exit_code_of(error: OpstrailError) -> int:
     if isinstance(error, SettingsError):
         return EXIT_USAGE
     return EXIT_UNAVAILABLE if isinstance(error, UnavailableError) else EXIT_REFUSED
-
-

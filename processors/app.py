@@ -40,7 +40,7 @@ _HEARTBEAT_S: Final = 3.0
 _HOUR_US: Final = 3_600_000_000
 
 
-class _ConsumerThread(driver.AIOKafkaConsumerThread):
+class _ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # skipped types
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         # Private, so aiokafka is pinned exactly; read by the fetcher when the consumer starts.
@@ -48,12 +48,12 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
         return consumer
 
 
-class _Consumer(driver.Consumer):
+class _Consumer(driver.Consumer):  # type: ignore[misc]  # skipped types
     def _new_consumer_thread(self) -> Any:
         return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
 
-class _Transport(driver.Transport):
+class _Transport(driver.Transport):  # type: ignore[misc]  # skipped types
     Consumer = _Consumer
 
 

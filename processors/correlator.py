@@ -181,9 +181,7 @@ def snapshots_of(envelope: Envelope) -> list[Snapshot]:
         raise UndecodableError(f"envelope: {type(error).__name__} in an event") from error
 
 
-def _observations(
-    envelope: Envelope, dead: frozenset[int] | set[int]
-) -> Iterator[ObservationRow]:
+def _observations(envelope: Envelope, dead: frozenset[int] | set[int]) -> Iterator[ObservationRow]:
     for index, event in enumerate(envelope.events):
         if index not in dead:
             yield from observations_of(event, envelope)

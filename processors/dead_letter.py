@@ -15,15 +15,13 @@ _DETAILS: Final = {
     " or ends before the record's start; the first one stays",
     DeadLetterReason.FOREIGN_SNAPSHOT: "the record belongs to another actor, who sent its first"
     " snapshot",
-    DeadLetterReason.BEHIND_HORIZON: "older than what the correlation still holds of its"
-    " workspace; a rebuild places it",
 }
 
 
 def dead_event_letter(
     envelope: Envelope, dead: DeadEvent, *, partition: int, offset: int
 ) -> dict[str, Any]:
-    """The letter for one event, which travels as an envelope of its own so that it can be resent."""
+    """The letter for one event, an envelope of its own, so that it can be resent."""
     event = envelope.events[dead.index]
     alone = Envelope(
         sender=envelope.sender,

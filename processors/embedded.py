@@ -8,11 +8,12 @@ Must stay true:
 """
 
 import asyncio
+import functools
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, TypeVar
 
 import structlog
 
@@ -24,6 +25,8 @@ from runtime.metrics import FACTS_HELD
 from runtime.sqlite_log import PARTITION, LoggedMessage, SqliteLog
 from schemas.entry import TimelineBatch
 from timeline.writer import EntryWriter
+
+T = TypeVar("T")
 
 MESSAGES_PER_STEP_MAX: Final = 2_000
 # A step ends early above this, so that one step never holds more than one insert's worth.
@@ -88,13 +91,13 @@ class EmbeddedPipeline:
         self._stage.restore(self._state.rows())
         offset = progress.inserted_offset
         if progress.intended_offset > offset:
-            await self._repeat(lambda: self._step(offset, progress.intended_offset))
+            await self._repeat(functools.partial(self._step, offset, progress.intended_offset))
             offset = progress.intended_offset
         while not self._is_stopping.is_set():
-            offset = await self._repeat(lambda after=offset: self._step(after, None))
+            offset = await self._repeat(functools.partial(self._step, offset, None))
             FACTS_HELD.set(self._stage.facts)
 
-    async def _repeat(self, step: Callable[[], Any]) -> Any:
+    async def _repeat(self, step: Callable[[], Awaitable[T]]) -> T:
         """Until it works: a store that is away is waited for, nothing is skipped."""
         while True:
             try:

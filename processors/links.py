@@ -25,8 +25,8 @@ _STATED: Final = "stated"
 class Neighbourhood(Protocol):
     """What the rules may ask of a workspace."""
 
-    syncs: SyncIndex
-
+    @property
+    def syncs(self) -> SyncIndex: ...
     def runs(self) -> TimeIndex: ...
     def sessions(self) -> TimeIndex: ...
     def runs_of_origin(self, record: Record) -> Iterable[TimeIndex]:

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 from schemas.entry import ObservationRow
 from schemas.envelope import Envelope, Event
-from schemas.kinds import CLI_INSTANCE
-from schemas.records import RECORD_KINDS, Kind
+from schemas.kinds import CLI_INSTANCE, Kind
+from schemas.records import RECORD_KINDS
 
 
 def observations_of(event: Event, envelope: Envelope) -> Iterator[ObservationRow]:

@@ -13,8 +13,8 @@ Must stay true:
 import asyncio
 import json
 import time
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Final, TypeVar
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
@@ -30,6 +30,8 @@ from schemas.codec import UndecodableError
 from schemas.entry import TIMELINE_CODEC, TimelineBatch
 from schemas.kinds import DeadLetterReason
 from timeline.writer import EntryWriter
+
+T = TypeVar("T")
 
 TOKEN_VERSION: Final = "v1"
 # Below the group's limit of five minutes, with room for an insert and its commit.
@@ -130,9 +132,7 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships n
             committed = await admin.list_consumer_group_offsets(topics.SINK_GROUP)
         finally:
             await admin.close()
-        ends = {
-            partition: recorded_end(offset.metadata) for partition, offset in committed.items()
-        }
+        ends = {partition: recorded_end(offset.metadata) for partition, offset in committed.items()}
         return {
             partition: end
             for partition, end in ends.items()
@@ -287,7 +287,7 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships n
             oldest_us = min(owned.told_until_us for owned in self._owned.values())
             WATERMARK_LAG_SECONDS.set((self._clock() - oldest_us) / 1e6)
 
-    async def _until_stored(self, call):  # type: ignore[no-untyped-def]
+    async def _until_stored(self, call: Callable[[], Awaitable[T]]) -> T:
         """Repeat one call until the store answers: the line stops rather than skips."""
         while True:
             try:
@@ -300,7 +300,7 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships n
 
 
 def range_metadata(end: int) -> str:
-    """What a commit's metadata says before an insert: the range goes up to, not including, `end`."""
+    """What a commit's metadata says before an insert: the range ends before `end`."""
     return json.dumps({"next": end})
 
 

@@ -61,9 +61,10 @@ class SyncIndex:
         items = self._by_commit.get(commit[:COMMIT_PREFIX_DIGITS])
         if items is None:
             return None
-        for _, _, sync in items.irange(None, (at_us + 1,), (True, False), reverse=True):
-            if is_same_commit(after_sha(sync), commit):
-                return sync
+        item: _Item
+        for item in items.irange(None, (at_us + 1,), (True, False), reverse=True):
+            if is_same_commit(after_sha(item[2]), commit):
+                return item[2]
         return None
 
     def next_start(self, sync: Record) -> int | None:
@@ -86,7 +87,7 @@ class SyncIndex:
 
 
 def _latest(items: "SortedList[_Item]", at_us: int) -> Record | None:
-    found = next(items.irange(None, (at_us + 1,), (True, False), reverse=True), None)
+    found: _Item | None = next(items.irange(None, (at_us + 1,), (True, False), reverse=True), None)
     return None if found is None else found[2]
 
 

@@ -85,7 +85,7 @@ class TimeIndex:
             yield from (record for _, record in _started_after(items, asking))
 
     def nearest_overlapping(self, asking: Record, count: int) -> list[Ranked]:
-        """The `count` with the nearest starts, ties by the higher id; fewer when there are fewer."""
+        """The `count` with the nearest starts at most, ties by the higher id."""
         found: list[Ranked] = []
         for length_class, items in self._by_length.items():
             found += _first(_overlapping_right(items, asking), count)
@@ -93,7 +93,7 @@ class TimeIndex:
         return _nearest(found, count)
 
     def nearest_ended_before(self, asking: Record, count: int) -> list[Ranked]:
-        """As `ended_before`, cut after `count`; the list is already in the order of the contract."""
+        """As `ended_before`, cut after `count`; already in the contract's order."""
         found: list[Ranked] = []
         for ranked in self.ended_before(asking):
             found.append(ranked)
@@ -145,9 +145,7 @@ def _started_after(items: "SortedList[_Item]", asking: Record) -> Iterator[Ranke
     end = asking.end
     if end is None:
         return
-    for other_start, _, record in items.irange(
-        (end,), (end + LINK_WINDOW_US + 1,), (True, False)
-    ):
+    for other_start, _, record in items.irange((end,), (end + LINK_WINDOW_US + 1,), (True, False)):
         # A moment overlaps what starts with it; a longer span cannot start where it ends.
         if other_start != asking.start:
             yield other_start - end, record

@@ -34,11 +34,9 @@ class Workspace:
     def __init__(self, organization: str, name: str, *, lost_after_us: int) -> None:
         self.organization: Final = organization
         self.name: Final = name
-        self.syncs: Final = SyncIndex()
+        self._syncs: Final = SyncIndex()
         # Offset of the last envelope that changed anything here.
         self.applied_offset = -1
-        # Records that ended before this were let go; what arrives for them is behind the horizon.
-        self.floor_us = 0
         self._lost_after_us: Final = lost_after_us
         self._records: Final[dict[RecordId, Record]] = {}
         self._by_kind: Final = {kind: TimeIndex() for kind in (Kind.ACTION_RUN, Kind.SSH_SESSION)}
@@ -58,6 +56,10 @@ class Workspace:
 
     # What the rules ask
 
+    @property
+    def syncs(self) -> SyncIndex:
+        return self._syncs
+
     def runs(self) -> TimeIndex:
         return self._by_kind[Kind.ACTION_RUN]
 
@@ -67,7 +69,7 @@ class Workspace:
     def runs_of_origin(self, record: Record) -> Iterable[TimeIndex]:
         if (index := self._runs_by_actor.get(record.actor)) is not None:
             yield index
-        instance_id = record.fields.get("cli_instance_id")
+        instance_id = record.fields.get("cli_instance_id", "")
         if (index := self._by_instance.get((Kind.ACTION_RUN, instance_id))) is not None:
             yield index
 
@@ -82,9 +84,6 @@ class Workspace:
         record = self._records.get(key)
         touched: set[Record] = set()
         if record is None:
-            if snapshot.start < self.floor_us:
-                unknown = Record(snapshot, self._lost_after_us)
-                return Folded(unknown, DeadLetterReason.BEHIND_HORIZON, touched)
             record = Record(snapshot, self._lost_after_us)
             self._records[key] = record
             self._index(record)
@@ -120,11 +119,6 @@ class Workspace:
             record.fold(snapshot)
         self._index(record)
 
-    def forget(self, record: Record) -> None:
-        """Let a record go. Its neighbours' entries stay as they were emitted."""
-        del self._records[record.key]
-        self._unindex(record)
-
     def _add_touched(self, record: Record, touched: set[Record]) -> None:
         touched.add(record)
         touched.update(touched_by(record, self))
@@ -137,12 +131,12 @@ class Workspace:
     def _configured_from(self, sync: Record) -> Iterator[Record]:
         """Every run and session that `sync` may be in force for, or behind of."""
         start = sync.start
-        end = self._end_of_force(self.syncs.next_start(sync))
+        end = self._end_of_force(self._syncs.next_start(sync))
         for index in self._by_kind.values():
             yield from index.starting(start, end)
         instance_id = sync.fields.get("cli_instance_id")
         if instance_id is not None:
-            end = self._end_of_force(self.syncs.next_start_of_instance(sync))
+            end = self._end_of_force(self._syncs.next_start_of_instance(sync))
             for kind in self._by_kind:
                 if (of_instance := self._by_instance.get((kind, instance_id))) is not None:
                     yield from of_instance.starting(start, end)
@@ -160,7 +154,7 @@ class Workspace:
         match record.kind:
             case Kind.WORKSPACE_SYNC:
                 if is_usable(record):
-                    self.syncs.add(record)
+                    self._syncs.add(record)
                 return
             case Kind.ACTION_RUN:
                 self._index_run(record)
@@ -182,7 +176,7 @@ class Workspace:
         match record.kind:
             case Kind.WORKSPACE_SYNC:
                 if is_usable(record):
-                    self.syncs.discard(record)
+                    self._syncs.discard(record)
                 return
             case Kind.ACTION_RUN:
                 self._unindex_run(record)

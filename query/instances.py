@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from query.access import reading_route
-from query.services import QueryServices
 from query.missing import not_found
+from query.services import QueryServices
 from timeline.instance_query import parse_instance_filters, read_instance, read_instances
 from timeline.parameters import INSTANCE_ID, Parameters
 from timeline.scope import Scope

@@ -10,9 +10,9 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from query.access import reading_route
+from query.missing import not_found
 from query.services import QueryServices
 from query.watermark_view import FRESH_S
-from query.missing import not_found
 from schemas.position import UnknownPositionError, read_position
 from timeline.parameters import Parameters, refuse
 from timeline.scope import Scope

@@ -8,8 +8,8 @@ from starlette.routing import Route
 
 from query.access import reading_route
 from query.lists import entries_json
-from query.services import QueryServices
 from query.missing import not_found
+from query.services import QueryServices
 from runtime.http import Problem
 from schemas.kinds import Kind
 from timeline.entry_query import read_entries

@@ -42,7 +42,7 @@ RETRY_AFTER_S: Final = 5
 _log = structlog.get_logger(__name__)
 
 
-class Problem(Exception):  # noqa: N818  the RFC's own word for it
+class Problem(Exception):
     """An answer other than the good one. Raise it anywhere below `build_app`.
 
     `slug` names the type of problem and `title` says the same in words; `detail` is about this one

@@ -72,8 +72,8 @@ class KafkaLog:
 
     async def close(self) -> None:
         """Wait for what was handed over, then disconnect."""
-        if self._producer is not None:
-            producer, self._producer = self._producer, None
+        producer, self._producer = self._producer, None
+        if producer is not None:
             await producer.stop()
 
     async def _send(self, messages: list[tuple[str, bytes]]) -> list[Position]:
@@ -123,10 +123,11 @@ class KafkaLog:
 
     async def _replace(self, producer: AIOKafkaProducer | None) -> None:
         """Let go of a broken producer; the next append starts another."""
-        if producer is not None and self._producer is producer:
-            self._producer = None
-            PRODUCERS_REPLACED.inc()
-            await producer.stop()
+        if producer is None or self._producer is not producer:
+            return
+        self._producer = None
+        PRODUCERS_REPLACED.inc()
+        await producer.stop()
 
     def _count(self, size: int) -> None:
         self._inflight_bytes += size

@@ -73,13 +73,12 @@ class Settings(BaseSettings):
         24 * 90, ge=1, description="How long Kafka keeps events; above the longest outage"
     )
     horizon_hours: int = Field(
-        24 * 7, ge=1, description="How far back the correlation always looks in memory"
+        24 * 7,
+        ge=1,
+        description="How far back late events are linked; nothing is let go yet, so all are",
     )
     lost_after_hours: int = Field(
         24, ge=1, description="After how long an open record reads as lost"
-    )
-    state_facts_max: int = Field(
-        1_000_000, ge=1_000, description="Records one correlate process keeps in memory"
     )
     append_timeout_s: float = Field(
         10.0, gt=0, le=120, description="How long a request waits for the log before 503"
@@ -92,7 +91,9 @@ class Settings(BaseSettings):
         500, ge=10, le=10_000, description="How long the sink collects rows for one insert"
     )
     memory_bytes_max: int = Field(
-        2 * 1024**3, ge=256 * 1024**2, description="Memory one query, or the embedded store, may use"
+        2 * 1024**3,
+        ge=256 * 1024**2,
+        description="Memory one query, or the embedded store, may use",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least level that is logged"

@@ -102,7 +102,8 @@ class SqliteLog:
         try:
             with self._reader_lock:
                 rows = self._reader.execute(
-                    "SELECT offset, message FROM envelopes WHERE offset > ? ORDER BY offset LIMIT ?",
+                    "SELECT offset, message FROM envelopes WHERE offset > ?"
+                    " ORDER BY offset LIMIT ?",
                     (after_offset, messages_max),
                 )
                 return [LoggedMessage(*row) for row in rows]

@@ -33,8 +33,8 @@ class Codec:
             text = resources.files("schemas").joinpath(f"avro/{name}-{number}.avsc").read_text()
             schema = fastavro.parse_schema(json.loads(text))
             digest = fingerprint(to_parsing_canonical_form(json.loads(text)), "CRC-64-AVRO")
-            # fastavro prints the fingerprint big-endian; on the wire it is little-endian.
-            key = bytes.fromhex(digest)[::-1]
+            # As on the wire: fastavro prints its little-endian bytes.
+            key = bytes.fromhex(digest)
             self._readers[key] = schema
         self._header = _MAGIC + key
         self._schema = schema
@@ -48,7 +48,7 @@ class Codec:
         return out.getvalue()
 
     def decode(self, message: bytes) -> dict[str, Any]:
-        """Raises UndecodableError. Where a union has several records, they come as `(name, fields)`."""
+        """Raises UndecodableError. A branch of several records comes as `(name, fields)`."""
         if message[:2] != _MAGIC or len(message) < _HEADER_BYTES:
             raise UndecodableError(f"{self.name}: no Avro single-object header")
         schema = self._readers.get(message[2:_HEADER_BYTES])

@@ -52,7 +52,7 @@ def envelope_key(organization: str, workspace: str | None, event: Event) -> str:
 
 
 def encode_envelope(envelope: Envelope) -> bytes:
-    """One Avro message. Raises ValueError for an event that was never validated."""
+    """One Avro message. Raises ValueError or TypeError for an event that was never validated."""
     return ENVELOPE_CODEC.encode(
         {**sender_datum(envelope), "events": [event_datum(event) for event in envelope.events]}
     )
@@ -67,7 +67,7 @@ def decode_envelope(message: bytes) -> Envelope:
 
 
 def envelope_of(datum: Mapping[str, Any]) -> Envelope:
-    """The envelope inside a decoded message that holds the fields of `sender_datum` and `events`."""
+    """The envelope inside a decoded message with the fields of `sender_datum` and `events`."""
     return Envelope(
         sender=Sender(
             organization=datum["organization"],

@@ -63,4 +63,3 @@ class DeadLetterReason(StrEnum):
     CONFLICTING_SNAPSHOT = "conflicting_snapshot"
     FOREIGN_SNAPSHOT = "foreign_snapshot"
     UNDECODABLE = "undecodable"
-    BEHIND_HORIZON = "behind_horizon"

@@ -1,4 +1,4 @@
-"""Every bound on what comes in, each with its reason. Sizes in bytes, counts in pieces, times in µs."""
+"""Every bound on what comes in, each with its reason. Sizes in bytes, times in µs."""
 
 from typing import Final
 

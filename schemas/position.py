@@ -13,7 +13,8 @@ from typing import Final
 import msgspec
 
 _SEAL_BYTES: Final = 16
-_TEXT_CHARACTERS_MAX: Final = 16_384
+# Above 17,775, which 1024 partitions of 13 bytes and the seal come to in base64.
+_TEXT_CHARACTERS_MAX: Final = 20_000
 
 
 class UnknownPositionError(ValueError):

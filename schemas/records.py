@@ -164,6 +164,7 @@ RECORD_KINDS: Final[Mapping[Kind, RecordKind]] = {
     spec.kind: spec for spec in (_RUN, _SESSION, _SYNC)
 }
 
+
 def own_columns() -> dict[str, OwnField]:
     """Every kind's own columns by name; kinds that share a name (`exit_code`) share the column."""
     columns: dict[str, OwnField] = {}

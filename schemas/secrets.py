@@ -45,9 +45,7 @@ _MARKERS: Final = (
 
 def looks_like_secret(text: str) -> bool:
     """Whether a known secret format stands anywhere in `text`. Source: the contract, section 2."""
-    return _SECRET.search(text) is not None or (
-        "eyJ" in text and _TOKEN.search(text) is not None
-    )
+    return _SECRET.search(text) is not None or ("eyJ" in text and _TOKEN.search(text) is not None)
 
 
 def may_hold_secret(body: bytes) -> bool:

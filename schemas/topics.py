@@ -18,6 +18,7 @@ def revision_of(offset: int, generation: int = GENERATION) -> int:
     """The revision of an entry that the envelope at `offset` led to. The highest wins."""
     return (generation << REVISION_BITS) + offset
 
+
 # The table correlation state is rebuilt from. Faust names it after its app and table.
 CORRELATE_APP: Final = CORRELATE_GROUP
 STATE_TABLE: Final = "applied"

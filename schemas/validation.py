@@ -26,7 +26,9 @@ from schemas.secrets import looks_like_secret
 
 JsonObject: TypeAlias = dict[str, Any]
 
-_ADAPTERS: Final = {name: TypeAdapter(shape) for name, shape in EVENT_TYPES.items()}
+_ADAPTERS: Final[dict[str, TypeAdapter[Any]]] = {
+    name: TypeAdapter(shape) for name, shape in EVENT_TYPES.items()
+}
 _UUID: Final = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", re.ASCII)
 _INSTANCE_ID: Final = re.compile(r"cli-[0-9A-Fa-f]{8,32}", re.ASCII)
 
@@ -91,7 +93,7 @@ def validate(
         return Refusal(RejectionCode.NOT_AN_OBJECT, _DETAILS[RejectionCode.NOT_AN_OBJECT])
     type_name = event.get("type")
     adapter = _ADAPTERS.get(type_name) if isinstance(type_name, str) else None
-    if adapter is None:
+    if adapter is None or not isinstance(type_name, str):
         return _refuse_type(event)
     stated = _without_nulls(event)
     if search_secrets and (found := _secret_field(stated, type_name)) is not None:
@@ -108,9 +110,7 @@ def validate(
         try:
             fields = adapter.validate_python(_without(stated, unknown))
         except ValidationError as second:
-            return _gravest(
-                second.errors(include_url=False, include_input=False), event
-            )
+            return _gravest(second.errors(include_url=False, include_input=False), event)
     if (refusal := _across_fields(fields, event, organization)) is not None:
         return refusal
     del fields["type"]

@@ -21,9 +21,9 @@ DEDUPLICATION_WINDOW: Final = 10_000
 _SETTINGS: Final[Mapping[str, int]] = {
     "non_replicated_deduplication_window": DEDUPLICATION_WINDOW,
     "replicated_deduplication_window": DEDUPLICATION_WINDOW,
+    # A page is a hundred rows from a hundred places; each costs a whole granule of every column.
+    "index_granularity": 1024,
     # Written out because their defaults differ between versions.
-    "index_granularity": 2048,
-    "min_compress_block_size": 65536,
     "parts_to_delay_insert": 1_000,
     "parts_to_throw_insert": 3_000,
 }

@@ -26,8 +26,10 @@ def command(settings: Settings, as_json: bool) -> None:
         click.echo(json.dumps({name: problem or "ok" for name, problem in results.items()}))
     else:
         for name, problem in results.items():
-            click.echo(f"{'ok  ' if problem is None else 'AWAY'}  {name}"
-                       f"{'' if problem is None else f': {problem}'}")
+            click.echo(
+                f"{'ok  ' if problem is None else 'AWAY'}  {name}"
+                f"{'' if problem is None else f': {problem}'}"
+            )
     if any(results.values()):
         sys.exit(EXIT_UNAVAILABLE)
 

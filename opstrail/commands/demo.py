@@ -41,8 +41,13 @@ def command(settings: Settings, data_dir: Path | None, port: int, is_exiting: bo
     """
     with _folder(data_dir) as folder:
         settings = settings.model_copy(
-            update={"data_dir": folder, "port": port, "control_url": "", "clickhouse_url": "",
-                    "kafka_bootstrap": ""}
+            update={
+                "data_dir": folder,
+                "port": port,
+                "control_url": "",
+                "clickhouse_url": "",
+                "kafka_bootstrap": "",
+            }
         )
         embedded = Embedded(settings)
 
@@ -52,8 +57,10 @@ def command(settings: Settings, data_dir: Path | None, port: int, is_exiting: bo
             await asyncio.to_thread(_tell, address, keys, reader)
             if is_exiting:
                 raise _Done
-            click.echo(f"\nlistening on {address}; admin key in {embedded.admin_key_path}"
-                       "\nstop with Ctrl-C")
+            click.echo(
+                f"\nlistening on {address}; admin key in {embedded.admin_key_path}"
+                "\nstop with Ctrl-C"
+            )
 
         try:
             run(serve(embedded.app, settings.host, settings.port, on_listening=tell))

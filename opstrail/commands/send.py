@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any, BinaryIO, Final
@@ -23,8 +24,14 @@ NDJSON: Final = "application/x-ndjson"
 
 @click.command("send")
 @click.argument("file", type=click.File("rb"))
-@click.option("--wait", "wait_s", type=float, default=0.0, metavar="SECONDS",
-              help="Wait so long for the timeline to show them.")
+@click.option(
+    "--wait",
+    "wait_s",
+    type=float,
+    default=0.0,
+    metavar="SECONDS",
+    help="Wait so long for the timeline to show them.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.pass_obj
 def command(settings: Settings, file: BinaryIO, wait_s: float, as_json: bool) -> None:
@@ -39,14 +46,15 @@ def command(settings: Settings, file: BinaryIO, wait_s: float, as_json: bool) ->
     lines = _lines(file)
     accepted, codes = 0, Counter[str]()
     rejections: list[dict[str, Any]] = []
-    position: str | None = None
+    positions: list[str] = []
     base = 0
     with _progress(is_shown=sys.stderr.isatty() and not as_json) as progress:
         task = progress.add_task("sending", total=None)
         for batch in _batches(lines):
             answer = client.send(b"\n".join(batch), NDJSON)
             accepted += answer.get("accepted", 0)
-            position = answer.get("position", position)
+            if "position" in answer:
+                positions.append(answer["position"])
             for rejected in answer.get("rejected", []):
                 codes[rejected["code"]] += 1
                 if len(rejections) < _REJECTIONS_SHOWN:
@@ -55,9 +63,9 @@ def command(settings: Settings, file: BinaryIO, wait_s: float, as_json: bool) ->
             progress.update(task, completed=base)
     if base == 0:
         raise RefusedError("the file holds no event")
-    is_visible = _wait(client, position, wait_s)
+    is_visible = _wait(client, positions, wait_s)
     client.close()
-    _report(as_json, accepted, codes, rejections, position, is_visible)
+    _report(as_json, accepted, codes, rejections, positions, is_visible)
     if codes:
         sys.exit(EXIT_REFUSED)
 
@@ -98,8 +106,10 @@ def _batches(lines: Iterator[bytes]) -> Iterator[list[bytes]]:
     size = 0
     for line in lines:
         # One line over the limit still goes, to be refused by the server like any other.
-        if batch and (len(batch) == _EVENTS_PER_REQUEST
-                      or size + min(len(line), EVENT_BYTES_MAX) > _BYTES_PER_REQUEST_MAX):
+        if batch and (
+            len(batch) == _EVENTS_PER_REQUEST
+            or size + min(len(line), EVENT_BYTES_MAX) > _BYTES_PER_REQUEST_MAX
+        ):
             yield batch
             batch, size = [], 0
         batch.append(line)
@@ -108,10 +118,15 @@ def _batches(lines: Iterator[bytes]) -> Iterator[list[bytes]]:
         yield batch
 
 
-def _wait(client: Client, position: str | None, wait_s: float) -> bool | None:
-    if position is None or wait_s <= 0:
+def _wait(client: Client, positions: list[str], wait_s: float) -> bool | None:
+    """Whether all requests are on the timeline: each may have landed in another partition."""
+    if not positions or wait_s <= 0:
         return None
-    return client.wait_until_visible(position, wait_s)
+    deadline_s = time.monotonic() + wait_s
+    return all(
+        client.wait_until_visible(position, max(0.0, deadline_s - time.monotonic()))
+        for position in positions
+    )
 
 
 def _progress(*, is_shown: bool) -> Progress:
@@ -131,13 +146,22 @@ def _report(
     accepted: int,
     codes: Counter[str],
     rejections: list[dict[str, Any]],
-    position: str | None,
+    positions: list[str],
     is_visible: bool | None,
 ) -> None:
     if as_json:
-        click.echo(json.dumps({"accepted": accepted, "rejected": codes.total(),
-                               "codes": dict(codes), "first_rejections": rejections,
-                               "position": position, "visible": is_visible}))
+        click.echo(
+            json.dumps(
+                {
+                    "accepted": accepted,
+                    "rejected": codes.total(),
+                    "codes": dict(codes),
+                    "first_rejections": rejections,
+                    "positions": positions,
+                    "visible": is_visible,
+                }
+            )
+        )
         return
     click.echo(f"{accepted} accepted, {codes.total()} rejected")
     for rejected in rejections:

@@ -2,6 +2,8 @@
 
 import json
 import sys
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import click
 from rich.console import Console
@@ -10,13 +12,43 @@ from opstrail.client import client_of
 from opstrail.timeline_text import print_timeline
 from runtime.settings import Settings
 
-_COMMON = ("workspace", "host", "actor", "user", "kind", "status", "from", "to", "block", "action",
-           "commit", "ticket")
+Command: TypeAlias = Callable[..., Any]
+
+_COMMON = (
+    "workspace",
+    "host",
+    "actor",
+    "user",
+    "kind",
+    "status",
+    "from",
+    "to",
+    "block",
+    "action",
+    "commit",
+    "ticket",
+)
+
+
+def _common_filters(command: Command) -> Command:
+    """`--workspace`, `--host` and so on, as a shorter spelling of --filter."""
+    for name in reversed(_COMMON):
+        command = click.option(f"--{name}", multiple=True, help=f"Filter by {name}; repeatable.")(
+            command
+        )
+    return command
 
 
 @click.command("timeline")
-@click.option("--filter", "-f", "filters", multiple=True, metavar="NAME=VALUE",
-              help="Any filter of GET /v1/timeline; may be repeated.")
+@_common_filters
+@click.option(
+    "--filter",
+    "-f",
+    "filters",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Any filter of GET /v1/timeline; may be repeated.",
+)
 @click.option("--order", type=click.Choice(["desc", "asc"]), default="desc")
 @click.option("--limit", type=click.IntRange(1, 1000), default=50)
 @click.option("--cursor", help="Go on after an earlier page.")
@@ -25,6 +57,7 @@ _COMMON = ("workspace", "host", "actor", "user", "kind", "status", "from", "to",
 @click.pass_obj
 def command(
     settings: Settings,
+    /,
     filters: tuple[str, ...],
     order: str,
     limit: int,
@@ -60,9 +93,3 @@ def command(
     if sys.stdout.isatty() and page["next_cursor"]:
         console.print(f"\nmore: --cursor {page['next_cursor']}", style="dim")
     console.print(f"complete until {page['watermark']['complete_until']}", style="dim")
-
-
-for _name in _COMMON:
-    command.params.append(
-        click.Option([f"--{_name}"], multiple=True, help=f"Filter by {_name}; may be repeated.")
-    )

@@ -30,8 +30,10 @@ def command(settings: Settings, data_dir: Path | None, host: str | None, port: i
     embedded = Embedded(settings)
     try:
         if embedded.new_admin_key is not None:
-            click.echo("admin key, shown once and kept in "
-                       f"{embedded.admin_key_path}:\n{embedded.new_admin_key}")
+            click.echo(
+                "admin key, shown once and kept in "
+                f"{embedded.admin_key_path}:\n{embedded.new_admin_key}"
+            )
 
         async def tell(address: str) -> None:
             click.echo(f"listening on {address} (stop with Ctrl-C)")

@@ -106,8 +106,9 @@ def test_the_story_reads_as_it_happened(user: User) -> None:
     assert "4 min 21 s" in link["explanation"]
     assert entry["unexplained"] is False
     assert user.get(f"/v1/records/action_run/{link['target']['id']}")["block"] == "linux-patch"
-    restart = user.timeline(from_="2026-03-20T21:00:00+01:00", to="2026-03-20T22:00:00+01:00",
-                            block="db-maintenance")
+    restart = user.timeline(
+        from_="2026-03-20T21:00:00+01:00", to="2026-03-20T22:00:00+01:00", block="db-maintenance"
+    )
     assert [each["user"] for each in restart] == ["bob"]
 
 
@@ -244,8 +245,11 @@ def test_the_process_stays_up_and_leaks_nothing_whatever_is_sent(
     secret = "ghp_0123456789abcdefABCDEF0123456789abcd"
     bad = session(workspace, "10:00:00", "10:10:00", reason=secret)
     for body in (b"{", b"[NaN]", b"\xff", json.dumps([bad]).encode(), b"[" * 100_000):
-        answer = user._http.post(f"{system.sending_url}/v1/events", content=body,
-                                 headers={"Content-Type": "application/json"})
+        answer = user._http.post(
+            f"{system.sending_url}/v1/events",
+            content=body,
+            headers={"Content-Type": "application/json"},
+        )
         assert answer.status_code in {400, 422}
         assert secret not in answer.text
     user.send(session(workspace, "10:00:00", "10:10:00"))

@@ -113,7 +113,11 @@ def test_docker_compose_says_which_password_is_missing(missing: str) -> None:
     assert missing in answer.stderr
 
 
-@pytest.mark.parametrize("path", [COMPOSE, DOCKERFILE, ENV_EXAMPLE, *documents()], ids=str)
+def _name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", [COMPOSE, DOCKERFILE, ENV_EXAMPLE, *documents()], ids=_name)
 def test_every_variable_is_a_setting(path: Path) -> None:
     assert variables_in(path) - SETTING_VARIABLES - suite_variables() == set()
 

@@ -9,15 +9,15 @@ DOCS: Final = Path(__file__).parents[2] / "docs"
 def table_rows(page: Path, first_heading: str) -> list[list[str]]:
     """The rows of the table whose first column has this heading, without heading and rule."""
     rows: list[list[str]] = []
-    is_inside = False
+    was_table = is_wanted = False
     for line in page.read_text().splitlines():
-        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
-        if not line.startswith("|"):
-            is_inside = False
-        elif is_inside:
+        is_table = line.startswith("|")
+        cells = [cell.strip() for cell in line.strip("| ").split("|")]
+        if is_table and not was_table:
+            is_wanted = cells[0] == first_heading
+        elif is_table and is_wanted:
             rows.append(cells)
-        elif cells[0] == first_heading:
-            is_inside = True
+        was_table = is_table
     assert rows, f"{page.name}: no table with the heading {first_heading!r}"
     return rows[1:]
 

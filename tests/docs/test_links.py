@@ -40,5 +40,9 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
 
 
 def test_links_are_found_where_they_are() -> None:
-    assert _LINK.findall("[a](b.md) and [c](<d.md> 'e') ![f](g.png#h)") == ["b.md", "d.md", "g.png#h"]
+    assert _LINK.findall("[a](b.md) and [c](<d.md> 'e') ![f](g.png#h)") == [
+        "b.md",
+        "d.md",
+        "g.png#h",
+    ]
     assert _CODE.sub("``", "`[a](b)` c ```\n[d](e)\n```") == "`` c ``"

@@ -2,9 +2,9 @@
 
 from typing import Final
 
-import runtime.metrics
 from prometheus_client.metrics import MetricWrapperBase
 
+import runtime.metrics
 from tests.docs.tables import DOCS, code, table_rows
 
 _TOTAL: Final = "_total"

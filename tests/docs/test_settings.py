@@ -11,7 +11,12 @@ from pydantic.fields import FieldInfo
 from runtime.settings import PREFIX, Settings, load_settings
 from tests.docs.tables import DOCS, code, table_rows
 
-_SIGNS: Final = ((Ge, "ge", "at least"), (Gt, "gt", "above"), (Le, "le", "at most"), (Lt, "lt", "below"))
+_SIGNS: Final = (
+    (Ge, "ge", "at least"),
+    (Gt, "gt", "above"),
+    (Le, "le", "at most"),
+    (Lt, "lt", "below"),
+)
 
 
 def _default(value: Any) -> str:
@@ -20,7 +25,7 @@ def _default(value: Any) -> str:
 
 
 def _allowed(field: FieldInfo) -> str:
-    """The bounds as the code checks them; a dash where any text will do or a check of its own is."""
+    """The bounds as the code checks them; a dash for any text, or where a check of its own is."""
     if choices := get_args(field.annotation):
         return ", ".join(f"`{choice}`" for choice in choices)
     bounds = [
@@ -58,9 +63,7 @@ def test_every_setting_says_what_it_means() -> None:
     assert all(field.description for field in Settings.model_fields.values())
 
 
-def test_the_example_file_is_accepted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_example_file_is_accepted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in _expected():
         monkeypatch.delenv(variable, raising=False)
     text = (DOCS / "settings.md").read_text()

@@ -371,7 +371,7 @@ def test_events_of_several_workspaces_travel_in_envelopes_of_their_own(edge: Edg
 
 
 def test_envelopes_stay_below_the_limit_of_the_log(edge: Edge) -> None:
-    long = {name: "x" * 256 for name in ("user", "os_user", "hostname", "reason", "ticket")}
+    long = dict.fromkeys(("user", "os_user", "hostname", "reason", "ticket"), "x" * 256)
     lines = b"\n".join(json.dumps(session(**long)).encode() for _ in range(4_000))
 
     edge.post(lines, NDJSON)
@@ -434,11 +434,14 @@ def test_an_unknown_name_that_is_a_secret_is_not_repeated(edge: Edge) -> None:
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=4)
-    | st.dictionaries(
-        st.sampled_from(["type", "id", "host", "git", "user", "started_at"]) | st.text(max_size=8),
-        inner,
-        max_size=6,
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(["type", "id", "host", "git", "user", "started_at"])
+            | st.text(max_size=8),
+            inner,
+            max_size=6,
+        )
     ),
     max_leaves=20,
 )
@@ -460,9 +463,7 @@ def test_no_json_breaks_the_server(value: Any, media_type: str) -> None:
 
 
 @settings(max_examples=150, deadline=None)
-@given(
-    name=st.sampled_from(sorted(session())), value=JSON_VALUES
-)
+@given(name=st.sampled_from(sorted(session())), value=JSON_VALUES)
 def test_any_value_in_any_field_gets_one_verdict(name: str, value: Any) -> None:
     answer = Edge().post(json.dumps([{**session(), name: value}]).encode())
 

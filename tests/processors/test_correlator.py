@@ -10,7 +10,7 @@ from tests.simulation.core import Core, requests_of
 from tests.simulation.histories import disputed_histories, mixed_history, undisputed_histories
 from tests.simulation.oracle import Delivery, timeline
 
-many = settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+many = settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
 
 # Not part of what order and duplication must leave alone (the contract, section 4).
 _BY_RECEIPT = ("received_at", "key_id")

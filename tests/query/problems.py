@@ -12,5 +12,6 @@ def problem(response: Response, status: int, slug: str) -> Any:
     body = response.json()
     assert body["type"].endswith(f":{slug}")
     assert body["status"] == status
-    assert body["title"] and body["detail"]
+    assert body["title"]
+    assert body["detail"]
     return body

@@ -21,7 +21,7 @@ PATHS = [
 def test_nothing_is_read_without_a_good_key_that_may_read(world: World, path: str) -> None:
     for key in (None, "unknown"):
         refused = world.get(path, key)
-        problem(refused, 401, "unauthorized")
+        problem(refused, 401, "unauthenticated")
         assert refused.headers["www-authenticate"] == "Bearer"
     problem(world.get(path, SENDER), 403, "forbidden")
     assert world.get(path, ANALYST).status_code in (200, 404)
@@ -29,11 +29,11 @@ def test_nothing_is_read_without_a_good_key_that_may_read(world: World, path: st
 
 @pytest.mark.parametrize("path", PATHS)
 def test_a_wrong_parameter_is_named_on_every_path(world: World, path: str) -> None:
-    assert problem(world.get(f"{path}?colour=red"), 400, "bad_parameter")["field"] == "colour"
+    assert problem(world.get(f"{path}?colour=red"), 400, "unknown_parameter")["field"] == "colour"
 
 
 def test_the_key_comes_before_the_parameters(world: World) -> None:
-    problem(world.get("/v1/timeline?colour=red", None), 401, "unauthorized")
+    problem(world.get("/v1/timeline?colour=red", None), 401, "unauthenticated")
 
 
 def test_a_control_database_that_is_away_is_not_a_bad_key(world: World) -> None:

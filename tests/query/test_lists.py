@@ -81,7 +81,11 @@ def test_a_plus_that_was_not_encoded_is_understood(world: World) -> None:
     ],
 )
 def test_a_bad_filter_is_named(world: World, query: str, field: str) -> None:
-    body = problem(world.get(f"/v1/timeline?{query}"), 400, "bad_parameter")
+    body = problem(
+        world.get(f"/v1/timeline?{query}"),
+        400,
+        "unknown_parameter" if field == "format" else "bad_value",
+    )
     assert body["field"] == field
 
 
@@ -119,7 +123,7 @@ def test_only_the_keys_organization_and_workspaces_are_shown(world: World) -> No
 def test_the_watermark_is_read_before_the_rows(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the watermark promises has to be in the page: a row that lands in between may be more."""
+    """What the watermark promises has to be in the page; one that lands in between may be, too."""
     order: list[str] = []
     real_current = WatermarkView.current
 
@@ -144,5 +148,5 @@ def test_a_store_that_is_away_is_said_so(world: World, monkeypatch: pytest.Monke
 
     monkeypatch.setattr("query.lists.read_page", away)
     refused = world.get("/v1/timeline")
-    problem(refused, 503, "unavailable")
+    problem(refused, 503, "timeline_unavailable")
     assert "10.0.0.7" not in refused.text

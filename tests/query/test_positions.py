@@ -54,7 +54,7 @@ def test_waiting_ends_when_its_time_is_over(world: World) -> None:
 @pytest.mark.parametrize("wait_s", ["-1", "31", "30.1", "1e1", "", "soon", "٣", "nan"])
 def test_a_wait_that_is_none_is_named(world: World, wait_s: str) -> None:
     refused = world.get(path(world, {0: 1}) + f"?wait_s={wait_s}")
-    assert problem(refused, 400, "bad_parameter")["field"] == "wait_s"
+    assert problem(refused, 400, "bad_value")["field"] == "wait_s"
 
 
 def test_unknown_positions_and_those_of_others_are_not_found(world: World) -> None:

@@ -24,9 +24,9 @@ def test_an_id_in_several_workspaces_is_a_conflict_until_one_is_named(world: Wor
     assert world.json(f"{path}?workspace=other")["workspace"] == "other"
     problem(world.get(f"{path}?workspace=other", NARROW), 404, "not_found")
     problem(world.get(f"{path}?workspace=none"), 404, "not_found")
-    assert problem(world.get(f"{path}?workspace="), 400, "bad_parameter")["field"] == "workspace"
+    assert problem(world.get(f"{path}?workspace="), 400, "bad_value")["field"] == "workspace"
     twice = world.get(f"{path}?workspace=a&workspace=b")
-    assert problem(twice, 400, "bad_parameter")["field"] == "workspace"
+    assert problem(twice, 400, "bad_value")["field"] == "workspace"
 
 
 @pytest.mark.parametrize(

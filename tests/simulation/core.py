@@ -6,8 +6,9 @@ from typing import Any
 
 from processors.stage import Stage
 from schemas.entry import link_id
-from schemas.envelope import Envelope, Event, Sender, decode_envelope, encode_envelope, envelope_key
-from schemas.records import RECORD_KINDS, Kind
+from schemas.envelope import Envelope, Event, Sender, encode_envelope, envelope_key
+from schemas.kinds import Kind
+from schemas.records import RECORD_KINDS
 from schemas.times import format_us, to_us
 from schemas.validation import ValidEvent, validate
 from tests.simulation.oracle import Delivery

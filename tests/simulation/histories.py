@@ -474,7 +474,7 @@ def mixed_history(seed: int, count: int) -> list[Delivery]:
 
     About one in six arrives hours or days late, and one in twenty again; some conflict.
     """
-    month = Month(Random(seed))  # noqa: S311 - the same history for the same seed
+    month = Month(Random(seed))
     while len(month.log) < count:
         month.tell_episode()
     return sorted(month.log[:count], key=lambda delivery: delivery.received_at)

@@ -85,7 +85,7 @@ class DistributedOpstrail:
         self.folder = folder
         name = f"opstrail_{uuid.uuid4().hex[:12]}"
         with psycopg.connect(libpq_url(postgres), autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[arg-type]
+            connection.execute(f'CREATE DATABASE "{name}"')
         self.variables = {
             "OPSTRAIL_KAFKA_BOOTSTRAP": kafka,
             "OPSTRAIL_CLICKHOUSE_URL": clickhouse,
@@ -108,7 +108,9 @@ class DistributedOpstrail:
             raise ProcessError(f"opstrail init ended with {init.returncode}: {init.stderr[-2000:]}")
         self.admin_key = init.stdout.strip()
         self.init_output = init.stdout + init.stderr
-        self.processes = {name: self._process(name) for name in ("ingest", "correlate", "sink", "query")}
+        self.processes = {
+            name: self._process(name) for name in ("ingest", "correlate", "sink", "query")
+        }
         for process in self.processes.values():
             process.start()
         self.sending = _address(self.processes["ingest"], 0)
@@ -204,7 +206,8 @@ def _address(process: ChildProcess, known: int) -> str:
         timeout_s=_START_TIMEOUT_S,
         what="its address",
     )
-    return _LISTENING.findall(process.output)[-1]
+    address: str = _LISTENING.findall(process.output)[-1]
+    return address
 
 
 def leaked_keys(text: str) -> list[str]:

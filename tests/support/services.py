@@ -421,6 +421,6 @@ def _docker_error() -> str:
         client = docker.from_env(timeout=DOCKER_PING_TIMEOUT_S)
         client.ping()
         client.close()
-    except Exception as error:  # noqa: BLE001 (no client, daemon or permission: all the same here)
+    except Exception as error:
         return f"no Docker daemon answers ({type(error).__name__})"
     return ""
