@@ -13,6 +13,7 @@ from ingest.json_events import (
     first_byte,
     parse,
     split_array,
+    unmasked,
     whole,
 )
 from ingest.problems import no_event, not_a_cloudevent
@@ -73,15 +74,10 @@ def split_batch(body: bytes) -> list[RawJson | Refusal]:
 
 def _event_of(item: RawJson) -> RawJson | Refusal:
     try:
-        cloudevent, text = parse(_CLOUDEVENT, item)
+        cloudevent, mask = parse(_CLOUDEVENT, item)
     except (NotJsonError, msgspec.ValidationError):
         return _NOT_A_CLOUDEVENT
     data = cloudevent.data
     if bytes(data) == _NULL:
         return _WITHOUT_DATA
-    if text is item:
-        return data
-    # The cut was made on a masked copy, so the same place is cut out of what was sent. Of two
-    # members named `data` the last counts.
-    start = bytes(text).rindex(bytes(data))
-    return bytes(item)[start : start + len(data)]
+    return data if mask is None else unmasked(data, mask)

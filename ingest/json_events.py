@@ -2,9 +2,9 @@
 
 msgspec cuts and decodes; it is quick and checks the grammar, but it refuses two things that JSON
 allows: lone surrogates (`"\\ud800"`) anywhere in the body, and numbers out of its range. For the
-first the cut is made on a copy in which they are masked, letter for letter, so that the places stay
-the same; for both the standard library decodes the one event. The verdict on it is then
-`schemas.validation`'s, and the events around it are not touched by it.
+first the cut is made on a copy in which another escape stands for each; for both the standard
+library decodes the one event. The verdict on it is then `schemas.validation`'s, and the events
+around it are not touched by it.
 
 Must stay true:
 - A body never makes many more objects than EVENTS_PER_REQUEST_MAX events of EVENT_BYTES_MAX would:
@@ -14,6 +14,7 @@ Must stay true:
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any, Final, TypeAlias, TypeVar
 
 import msgspec
@@ -35,15 +36,16 @@ _LINE: Final = re.compile(rb"[^ \t\r\n][^\n]*")
 _COMMAS_MAX: Final = 50 * EVENTS_PER_REQUEST_MAX
 _TOKEN: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[][{},]', re.DOTALL)
 
-_SURROGATE: Final = re.compile(
-    # A pair, or an escape of another kind: both stay, and with them the next backslash is one that
-    # begins an escape again.
-    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-    rb"|\\(?!u[dD][89a-fA-F])."
-    rb"|(?P<lone>\\u[dD][89a-fA-F][0-9a-fA-F]{2})",
-    re.DOTALL,
-)
-_MASK: Final = rb"\ufffd"  # six bytes, as the escape it stands for
+# An escape begins at a backslash that is not itself escaped: at the last of an odd number of them.
+_SURROGATE: Final = re.compile(rb"(?<!\\)(\\++)u[dD][89a-fA-F][0-9a-fA-F]{2}")
+_ESCAPE_BYTES: Final = 6
+_LOW_DIGITS: Final = b"cdefCDEF"
+# Escapes of the private use areas, six bytes as a surrogate's: one that the text has not stands in
+# for lone surrogates. Nobody has use for all 6,400 and a lone surrogate; then the last is taken.
+_MASKS: Final = [rb"\u%04x" % code for code in range(0xE000, 0xF900)]
+_MASK_LIKE: Final = re.compile(rb"\\u[ef][0-9a-f]{3}")
+# Any lone surrogate for any other: the verdict is the same, and none is ever stored.
+_LONE_SURROGATE: Final = rb"\ud800"
 
 
 class NotJsonError(ValueError):
@@ -88,12 +90,12 @@ def split_array(body: bytes) -> list[RawJson]:
     if body.count(b",") > _COMMAS_MAX and _holds_too_many(body):
         raise too_many_events()
     try:
-        items, text = parse(_ARRAY, body)
+        items, mask = parse(_ARRAY, body)
     except NotJsonError as error:
         raise not_json(str(error)) from None
     if len(items) > EVENTS_PER_REQUEST_MAX:
         raise too_many_events()
-    return list(items) if text is body else _at_same_places(items, text, body)
+    return list(items) if mask is None else [unmasked(item, mask) for item in items]
 
 
 def split_lines(body: bytes) -> list[RawJson]:
@@ -147,28 +149,32 @@ def event_id(raw: RawJson) -> str | None:
         return None
 
 
-def parse(decoder: msgspec.json.Decoder[T], raw: RawJson) -> tuple[T, RawJson]:
-    """What `decoder` makes of `raw`, and the text it was made of: `raw`, or `raw` masked.
+def parse(decoder: msgspec.json.Decoder[T], raw: RawJson) -> tuple[T, bytes | None]:
+    """What `decoder` cuts out of `raw`; with a mask, each piece is to be `unmasked`.
 
-    For decoders that cut and do not look into strings. Raises NotJsonError, and
-    msgspec.ValidationError for JSON that the decoder is not for.
+    Raises NotJsonError, and msgspec.ValidationError for JSON that the decoder is not for.
     """
     try:
-        return decoder.decode(raw), raw
+        return decoder.decode(raw), None
     except msgspec.ValidationError:
         raise
     except msgspec.DecodeError:
-        text = _masked(bytes(raw))
+        text, mask = _masked(bytes(raw))
     except RecursionError:
         raise NotJsonError(_TOO_DEEP) from None
     try:
-        return decoder.decode(text), text
+        return decoder.decode(text), mask
     except msgspec.ValidationError:
         raise
     except msgspec.DecodeError:
         raise NotJsonError(_MALFORMED) from None
     except RecursionError:
         raise NotJsonError(_TOO_DEEP) from None
+
+
+def unmasked(piece: RawJson, mask: bytes) -> bytes:
+    """A piece that `parse` cut out of a masked text, with lone surrogates where they were."""
+    return bytes(piece).replace(mask, _LONE_SURROGATE)
 
 
 class _Identified(msgspec.Struct):
@@ -182,20 +188,34 @@ _ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _IDENTIFIED: Final = msgspec.json.Decoder(_Identified)
 
 
-def _at_same_places(items: list[msgspec.Raw], text: RawJson, body: bytes) -> list[RawJson]:
-    """The same pieces of `body`. Between two of them is nothing but white space and a comma."""
-    masked, end = bytes(text), 0
-    originals: list[RawJson] = []
-    for item in items:
-        piece = bytes(item)
-        start = masked.index(piece, end)
-        end = start + len(piece)
-        originals.append(body[start:end])
-    return originals
+def _masked(text: bytes) -> tuple[bytes, bytes]:
+    """The text with no lone surrogates, and what stands in their places."""
+    taken = {found[0] for found in _MASK_LIKE.finditer(text)}
+    mask = next((mask for mask in _MASKS if mask not in taken), _MASKS[-1])
+    masked = bytearray(text)
+    for start in _lone_surrogates(text):
+        masked[start : start + _ESCAPE_BYTES] = mask
+    return bytes(masked), mask
 
 
-def _masked(text: bytes) -> bytes:
-    return _SURROGATE.sub(lambda found: _MASK if found["lone"] else found[0], text)
+def _lone_surrogates(text: bytes) -> Iterator[int]:
+    """Where the escapes of surrogates begin that are not a high one followed by a low one."""
+    high: int | None = None  # waits for its low one
+    for found in _SURROGATE.finditer(text):
+        if len(found[1]) % 2 == 0:
+            continue
+        start = found.end() - _ESCAPE_BYTES
+        is_low = text[start + 3] in _LOW_DIGITS
+        if is_low and high is not None and start == high + _ESCAPE_BYTES:
+            high = None
+            continue
+        if high is not None:
+            yield high
+        if is_low:
+            yield start
+        high = None if is_low else start
+    if high is not None:
+        yield high
 
 
 def _holds_too_many(body: bytes) -> bool:

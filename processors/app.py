@@ -196,6 +196,8 @@ def run_correlate(settings: Settings, on_ready: Callable[[], None] | None = None
     """
     if settings.metrics_port:
         start_http_server(settings.metrics_port, addr=settings.host)
+    # Faust makes its own folder inside, but not this one.
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
     app = build_app(settings)
     worker = faust.Worker(app, loglevel="warn", quiet=True, override_logging=False)
     try:

@@ -20,7 +20,7 @@ from schemas.envelope import (
 )
 from schemas.kinds import DeadLetterReason, Kind
 
-_CODEC: Final = Codec("applied_envelope", version=1)
+_CODEC: Final = Codec("applied_envelope")
 _KEY_PARTITION_BYTES: Final = 4
 _KEY_OFFSET_BYTES: Final = 8
 

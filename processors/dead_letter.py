@@ -8,7 +8,7 @@ from schemas.codec import Codec
 from schemas.envelope import Envelope, encode_envelope
 from schemas.kinds import DeadLetterReason
 
-DEAD_LETTER_CODEC: Final = Codec("dead_letter", version=1)
+DEAD_LETTER_CODEC: Final = Codec("dead_letter")
 
 _DETAILS: Final = {
     DeadLetterReason.CONFLICTING_SNAPSHOT: "contradicts an earlier closed snapshot of the record,"

@@ -3,22 +3,17 @@
 A sentence depends only on what the link itself says, so equal links read alike.
 """
 
-from typing import Final, assert_never
+from typing import assert_never
 
 from processors.links import ConfiguredBy, Link
-from schemas.kinds import Kind, Rule
+from schemas.kinds import Rule
 from schemas.limits import US_PER_S
-
-_NOUNS: Final = {
-    Kind.ACTION_RUN: "run",
-    Kind.SSH_SESSION: "session",
-    Kind.WORKSPACE_SYNC: "sync",
-}
+from schemas.records import RECORD_KINDS
 
 
 def explain_link(link: Link) -> str:
     """Why the two records are linked."""
-    noun = _NOUNS[link.target_kind]
+    noun = RECORD_KINDS[link.target_kind].noun
     gap = "" if link.gap_us is None else duration_text(link.gap_us)
     because = "same workspace, another origin" if link.origin is None else f"same {link.origin}"
     match link.rule:

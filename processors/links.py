@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
-from processors.record import Record
+from processors.record import Record, RecordId
 from processors.sync_index import SyncIndex, after_sha, is_same_commit
 from processors.time_index import TimeIndex
 from schemas.kinds import Confidence, Kind, Rule
@@ -27,12 +27,12 @@ class Neighbourhood(Protocol):
 
     @property
     def syncs(self) -> SyncIndex: ...
-    def runs(self) -> TimeIndex: ...
-    def sessions(self) -> TimeIndex: ...
+    def of_kind(self, kind: Kind) -> TimeIndex: ...
     def runs_of_origin(self, record: Record) -> Iterable[TimeIndex]:
         """The runs of the record's actor, and those of its CLI instance."""
         ...
 
+    def get(self, key: RecordId) -> Record | None: ...
     def retriggers_of(self, run: Record) -> Iterable[Record]:
         """The runs that name this one."""
         ...
@@ -90,6 +90,36 @@ def links_of(record: Record, around: Neighbourhood) -> Links:
             return _NONE
 
 
+def is_crowded_out(newcomer: Record, known: Links, record: Record, around: Neighbourhood) -> bool:
+    """Whether a record that was not there before cannot change the `known` links of `record`.
+
+    So it is when ten nearer ones of the same rule stand there, more were left out already, and
+    whether `record` is explained does not depend on it. Most arrivals in a busy hour are this.
+    """
+    if not known.links_omitted:
+        return False
+    rule, distance = _relation(record, newcomer)
+    shown = [link for link in known.links if link.rule is rule]
+    if len(shown) < LINKS_PER_RULE_MAX:
+        return False
+    if known.unexplained and same_origin(record, newcomer) is not None:
+        return False
+    last = around.get(RecordId(shown[-1].target_kind, shown[-1].target_id))
+    if last is None:
+        return False
+    _, last_distance = _relation(record, last)
+    return (distance, last.id) > (last_distance, newcomer.id)
+
+
+def _relation(record: Record, other: Record) -> tuple[Rule, int]:
+    """The rule by which `other` stands to `record`, and how far it is by that rule, in µs."""
+    if other.end is not None and other.end <= record.start and other.start != record.start:
+        return Rule.AFTER, record.start - other.end
+    if record.end is not None and record.end <= other.start and other.start != record.start:
+        return Rule.BEFORE, other.start - record.end
+    return Rule.DURING, abs(other.start - record.start)
+
+
 def touched_by(record: Record, around: Neighbourhood) -> Iterator[Record]:
     """Every other record whose links may depend on `record`, as `record` and workspace are now.
 
@@ -97,10 +127,10 @@ def touched_by(record: Record, around: Neighbourhood) -> Iterator[Record]:
     """
     match record.kind:
         case Kind.ACTION_RUN:
-            yield from _related(around.sessions(), record)
+            yield from _related(around.of_kind(Kind.SSH_SESSION), record)
             yield from around.retriggers_of(record)
         case Kind.SSH_SESSION:
-            yield from _related(around.runs(), record)
+            yield from _related(around.of_kind(Kind.ACTION_RUN), record)
         case Kind.WORKSPACE_SYNC:
             pass  # Workspace.configured_from knows what a sync is in force for.
 
@@ -115,7 +145,7 @@ def _related(index: TimeIndex, record: Record) -> Iterator[Record]:
 
 
 def _run_links(run: Record, around: Neighbourhood) -> Links:
-    links, is_omitted = _time_links(run, around.sessions())
+    links, is_omitted = _time_links(run, around.of_kind(Kind.SSH_SESSION))
     if (source := run.fields.get("retriggered_from")) is not None:
         links.append(Link(Rule.RETRIGGERED_FROM, Kind.ACTION_RUN, source, _STATED, None))
     repeats = sorted(around.retriggers_of(run), key=lambda repeat: repeat.id, reverse=True)
@@ -135,7 +165,7 @@ def _run_links(run: Record, around: Neighbourhood) -> Links:
 
 
 def _session_links(session: Record, around: Neighbourhood) -> Links:
-    links, is_omitted = _time_links(session, around.runs())
+    links, is_omitted = _time_links(session, around.of_kind(Kind.ACTION_RUN))
     is_explained = any(link.origin is not None for link in links) or (
         # Those of the same origin may all have been cut off.
         is_omitted and any(index.has_related(session) for index in around.runs_of_origin(session))

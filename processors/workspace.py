@@ -12,7 +12,8 @@ from typing import Final, NamedTuple
 
 from sortedcontainers import SortedList
 
-from processors.links import touched_by
+from processors.entry import Content
+from processors.links import is_crowded_out, touched_by
 from processors.record import Fold, Record, RecordId
 from processors.snapshot import Snapshot
 from processors.sync_index import COMMIT_PREFIX_DIGITS, SyncIndex, after_sha, is_usable
@@ -39,7 +40,10 @@ class Workspace:
         self.applied_offset = -1
         self._lost_after_us: Final = lost_after_us
         self._records: Final[dict[RecordId, Record]] = {}
-        self._by_kind: Final = {kind: TimeIndex() for kind in (Kind.ACTION_RUN, Kind.SSH_SESSION)}
+        # Every kind of record that a sync can have configured: all but the syncs.
+        self._by_kind: Final = {
+            kind: TimeIndex() for kind in Kind if kind is not Kind.WORKSPACE_SYNC
+        }
         self._runs_by_actor: Final[dict[str, TimeIndex]] = {}
         self._by_instance: Final[dict[tuple[Kind, str], TimeIndex]] = {}
         self._runs_by_commit: Final[dict[str, SortedList[tuple[int, str, Record]]]] = {}
@@ -60,11 +64,8 @@ class Workspace:
     def syncs(self) -> SyncIndex:
         return self._syncs
 
-    def runs(self) -> TimeIndex:
-        return self._by_kind[Kind.ACTION_RUN]
-
-    def sessions(self) -> TimeIndex:
-        return self._by_kind[Kind.SSH_SESSION]
+    def of_kind(self, kind: Kind) -> TimeIndex:
+        return self._by_kind[kind]
 
     def runs_of_origin(self, record: Record) -> Iterable[TimeIndex]:
         if (index := self._runs_by_actor.get(record.actor)) is not None:
@@ -88,6 +89,8 @@ class Workspace:
             self._records[key] = record
             self._index(record)
             self._add_touched(record, touched)
+            crowded = [other for other in touched if self._is_crowded_out(record, other)]
+            touched.difference_update(crowded)
             return Folded(record, Fold.CHANGED, touched)
         if not _may_move(record, snapshot):
             # The common repeat: nothing that an index looks at can change, so nobody else looks.
@@ -128,6 +131,16 @@ class Workspace:
         if record.kind is Kind.WORKSPACE_SYNC and is_usable(record):
             touched.update(self._configured_from(record))
 
+    def _is_crowded_out(self, newcomer: Record, other: Record) -> bool:
+        known = other.content
+        if other is newcomer or not isinstance(known, Content):
+            return False
+        if newcomer.kind is Kind.WORKSPACE_SYNC:
+            return False
+        if newcomer.fields.get("retriggered_from") == other.id:
+            return False
+        return is_crowded_out(newcomer, known.links, other, self)
+
     def _configured_from(self, sync: Record) -> Iterator[Record]:
         """Every run and session that `sync` may be in force for, or behind of."""
         start = sync.start
@@ -151,15 +164,12 @@ class Workspace:
         return None if next_start_us is None else next_start_us + 1
 
     def _index(self, record: Record) -> None:
-        match record.kind:
-            case Kind.WORKSPACE_SYNC:
-                if is_usable(record):
-                    self._syncs.add(record)
-                return
-            case Kind.ACTION_RUN:
-                self._index_run(record)
-            case Kind.SSH_SESSION:
-                pass
+        if record.kind is Kind.WORKSPACE_SYNC:
+            if is_usable(record):
+                self._syncs.add(record)
+            return
+        if record.kind is Kind.ACTION_RUN:
+            self._index_run(record)
         self._by_kind[record.kind].add(record)
         if (instance_id := record.fields.get("cli_instance_id")) is not None:
             self._by_instance.setdefault((record.kind, instance_id), TimeIndex()).add(record)
@@ -173,15 +183,12 @@ class Workspace:
             self._retriggers.setdefault(source, set()).add(run)
 
     def _unindex(self, record: Record) -> None:
-        match record.kind:
-            case Kind.WORKSPACE_SYNC:
-                if is_usable(record):
-                    self._syncs.discard(record)
-                return
-            case Kind.ACTION_RUN:
-                self._unindex_run(record)
-            case Kind.SSH_SESSION:
-                pass
+        if record.kind is Kind.WORKSPACE_SYNC:
+            if is_usable(record):
+                self._syncs.discard(record)
+            return
+        if record.kind is Kind.ACTION_RUN:
+            self._unindex_run(record)
         self._by_kind[record.kind].discard(record)
         if (instance_id := record.fields.get("cli_instance_id")) is not None:
             key = (record.kind, instance_id)

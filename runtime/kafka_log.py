@@ -123,7 +123,7 @@ class KafkaLog:
 
     async def _replace(self, producer: AIOKafkaProducer | None) -> None:
         """Let go of a broken producer; the next append starts another."""
-        if producer is None or self._producer is not producer:
+        if self._producer is not producer or producer is None:
             return
         self._producer = None
         PRODUCERS_REPLACED.inc()

@@ -7,6 +7,7 @@ Source: Apache Avro specification 1.12, "Single-object encoding".
 """
 
 import io
+import itertools
 import json
 from collections.abc import Mapping
 from importlib import resources
@@ -26,11 +27,14 @@ class UndecodableError(ValueError):
 class Codec:
     """Reads and writes one kind of message. Writes the newest version, reads every version."""
 
-    def __init__(self, name: str, *, version: int) -> None:
-        """`schemas/avro/{name}-{1..version}.avsc` must exist; `version` is the one written."""
+    def __init__(self, name: str) -> None:
+        """`schemas/avro/{name}-1.avsc` and on, without a gap; the last one is written."""
         self._readers: dict[bytes, Any] = {}
-        for number in range(1, version + 1):
-            text = resources.files("schemas").joinpath(f"avro/{name}-{number}.avsc").read_text()
+        for number in itertools.count(1):
+            file = resources.files("schemas").joinpath(f"avro/{name}-{number}.avsc")
+            if not file.is_file():
+                break
+            text = file.read_text()
             schema = fastavro.parse_schema(json.loads(text))
             digest = fingerprint(to_parsing_canonical_form(json.loads(text)), "CRC-64-AVRO")
             # As on the wire: fastavro prints its little-endian bytes.

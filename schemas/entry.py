@@ -12,7 +12,7 @@ from typing_extensions import TypedDict
 
 from schemas.codec import Codec
 
-TIMELINE_CODEC: Final = Codec("timeline_batch", version=1)
+TIMELINE_CODEC: Final = Codec("timeline_batch")
 
 LINK_NAMESPACE: Final = UUID("6f1c1d0e-5b0b-4f6f-9a37-3e0d7f0f5c21")
 CONFIGURED_BY: Final = "configured_by"

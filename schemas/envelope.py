@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from schemas.codec import Codec, UndecodableError
 from schemas.kinds import CLI_INSTANCE
 
-ENVELOPE_CODEC: Final = Codec("envelope", version=1)
+ENVELOPE_CODEC: Final = Codec("envelope")
 
 
 class Event(NamedTuple):

@@ -61,6 +61,7 @@ class RecordKind:
     """What the core has to know of a kind."""
 
     kind: Kind
+    noun: str  # what a sentence calls it
     start_field: str
     end_field: str | None  # None: a moment, always closed
     duration_field: str | None
@@ -109,6 +110,7 @@ def _sync_status(fields: Mapping[str, Any], is_open: bool) -> Status:
 
 _RUN: Final = RecordKind(
     kind=Kind.ACTION_RUN,
+    noun="run",
     start_field="started_at",
     end_field="finished_at",
     duration_field="duration_ms",
@@ -129,6 +131,7 @@ _RUN: Final = RecordKind(
 )
 _SESSION: Final = RecordKind(
     kind=Kind.SSH_SESSION,
+    noun="session",
     start_field="started_at",
     end_field="ended_at",
     duration_field="duration_seconds",
@@ -144,6 +147,7 @@ _SESSION: Final = RecordKind(
 )
 _SYNC: Final = RecordKind(
     kind=Kind.WORKSPACE_SYNC,
+    noun="sync",
     start_field="timestamp",
     end_field=None,
     duration_field=None,
@@ -170,5 +174,6 @@ def own_columns() -> dict[str, OwnField]:
     columns: dict[str, OwnField] = {}
     for spec in RECORD_KINDS.values():
         for field in spec.own_fields:
-            columns.setdefault(field.column, field)
+            shared = columns.setdefault(field.column, field)
+            assert shared.type == field.type, f"{field.column} has two types"
     return columns

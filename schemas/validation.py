@@ -21,6 +21,7 @@ from typing_extensions import is_typeddict
 
 from schemas.events import EVENT_TYPES, PATTERN_DETAILS
 from schemas.kinds import CLI_INSTANCE
+from schemas.records import RECORD_KINDS
 from schemas.rejections import RejectionCode, is_harmless_name
 from schemas.secrets import looks_like_secret
 
@@ -28,6 +29,11 @@ JsonObject: TypeAlias = dict[str, Any]
 
 _ADAPTERS: Final[dict[str, TypeAdapter[Any]]] = {
     name: TypeAdapter(shape) for name, shape in EVENT_TYPES.items()
+}
+# Where an event says when it began and ended.
+_SPAN_FIELDS: Final = {
+    CLI_INSTANCE: ("first_seen", "last_seen"),
+    **{kind.value: (spec.start_field, spec.end_field or "") for kind, spec in RECORD_KINDS.items()},
 }
 _UUID: Final = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", re.ASCII)
 _INSTANCE_ID: Final = re.compile(r"cli-[0-9A-Fa-f]{8,32}", re.ASCII)
@@ -133,28 +139,21 @@ def _across_fields(
     """What only shows when fields are seen together; `fields` are valid one by one."""
     match fields["type"]:
         case "action_run":
-            start, end = fields["started_at"], fields.get("finished_at")
-            status = fields.get("status")
+            end, status = fields.get("finished_at"), fields.get("status")
             if status == "running" and end is not None:
                 return _refuse(
                     RejectionCode.BAD_VALUE, "status", event, "running, but finished_at is stated"
                 )
             if end is None and status is not None and status != "running":
                 return _refuse(RejectionCode.MISSING_FIELD, "finished_at", event)
-            if end is not None and end < start:
-                return _refuse_order("finished_at", event)
             if fields.get("retriggered_from") == fields["id"]:
                 return _refuse(
                     RejectionCode.BAD_VALUE, "retriggered_from", event, "a run cannot repeat itself"
                 )
-        case "ssh_session":
-            end = fields.get("ended_at")
-            if end is not None and end < fields["started_at"]:
-                return _refuse_order("ended_at", event)
-        case "cli_instance":
-            first, last = fields.get("first_seen"), fields.get("last_seen")
-            if first is not None and last is not None and last < first:
-                return _refuse_order("last_seen", event)
+    start_field, end_field = _SPAN_FIELDS[fields["type"]]
+    start, end = fields.get(start_field), fields.get(end_field)
+    if start is not None and end is not None and end < start:
+        return _refuse_order(end_field, event)
     if fields.get("organization", organization) != organization:
         return _refuse(
             RejectionCode.WRONG_ORGANIZATION,

@@ -49,8 +49,7 @@ def _at(scope: Scope, kind: str, id_: str, workspace: str, occurred_at: int) -> 
         " organization = {organization:String} AND workspace = {workspace:String}"
         " AND kind = {kind:String} AND id = {id:String}"
         " AND occurred_at = fromUnixTimestamp64Micro({occurred_at:Int64}, 'UTC')"
-        " AND toStartOfHour(occurred_at) ="
-        " toStartOfHour(fromUnixTimestamp64Micro({occurred_at:Int64}, 'UTC'))",
+        f" AND {ddl.HOUR} = intDiv({{occurred_at:Int64}}, 3600000000)",
         {
             "organization": scope.organization,
             "workspace": workspace,

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from schemas.kinds import Status
-from schemas.limits import US_PER_S
 from timeline import ddl
 from timeline.connection import Connection
 from timeline.cursor import Cursor, Order, write_cursor
@@ -27,8 +26,7 @@ from timeline.windows import Stretch, Window, windows
 # No time of a record lies outside: 1970 to 2199.
 _BEGINNING_US: Final = 0
 _END_US: Final = 1 << 53
-# toStartOfHour answers with 32 bits of seconds.
-_HOURS_END_US: Final = ((1 << 32) - 3_600) * US_PER_S
+HOUR_US: Final = 3_600_000_000
 
 _STRETCHES: Final = Statement(
     "SELECT toUnixTimestamp64Micro(min(occurred_at)), toUnixTimestamp64Micro(max(occurred_at)),"
@@ -189,24 +187,27 @@ def entries_statement(
 
 # In the order of the table's key, so that its index finds each of them.
 _AT_PLACES: Final = (
-    "(workspace, toStartOfHour(occurred_at), kind, occurred_at, id) IN ("
-    "SELECT place.1, toStartOfHour(fromUnixTimestamp64Micro(place.2, 'UTC') AS at), place.3,"
-    " at, place.4 FROM (SELECT arrayJoin("
+    f"(workspace, {ddl.HOUR}, kind, occurred_at, id) IN ("
+    "SELECT place.1, intDiv(place.2, 3600000000), place.3,"
+    " fromUnixTimestamp64Micro(place.2, 'UTC'), place.4 FROM (SELECT arrayJoin("
     "{places:Array(Tuple(String, Int64, String, String))}) AS place))"
 )
 
 
 def _between(window: Window, parameters: dict[str, Any]) -> list[str]:
     """On the start of an entry, as the table's index can use it."""
-    parameters |= {"window_start": window.start, "window_end": window.end}
-    start, end = _time("window_start"), _time("window_end")
-    conditions = [f"occurred_at >= {start}", f"occurred_at < {end}"]
-    # The index does not see by itself that these follow, because the key holds the time, too.
-    # Behind the last hour they are left out: hours are counted anew from there.
-    if window.end < _HOURS_END_US:
-        conditions.append(f"toStartOfHour(occurred_at) >= toStartOfHour({start})")
-        conditions.append(f"toStartOfHour(occurred_at) <= toStartOfHour({end})")
-    return conditions
+    parameters |= {
+        "window_start": window.start,
+        "window_end": window.end,
+        "hour_first": window.start // HOUR_US,
+        "hour_last": window.end // HOUR_US,
+    }
+    return [
+        f"occurred_at >= {_time('window_start')}",
+        f"occurred_at < {_time('window_end')}",
+        f"{ddl.HOUR} >= {{hour_first:Int64}}",
+        f"{ddl.HOUR} <= {{hour_last:Int64}}",
+    ]
 
 
 def _order(time: str, kind: str, order: Order) -> str:

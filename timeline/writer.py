@@ -146,12 +146,7 @@ def _per_row(batches: Sequence[Mapping[str, Any]], name: str, rows: str) -> list
 
 
 def _configured_by(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    found = row.get("configured_by")
-    if found is None:
-        return _NO_CONFIGURED_BY
-    # Decoded Avro names the branch of a union: ("configured_by", {…}).
-    named: Mapping[str, Any] = found[1] if type(found) is tuple else found
-    return named
+    return row.get("configured_by") or _NO_CONFIGURED_BY
 
 
 def _reached(batches: Iterable[TimelineBatch]) -> dict[int, WatermarkRow]:

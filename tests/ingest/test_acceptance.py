@@ -155,6 +155,14 @@ def test_lenient_handling_keeps_the_event_flags_it_and_names_what_was_dropped() 
     assert codes(verdicts(events)) == [(1, "unknown_field"), (2, "unknown_field")]
 
 
+@pytest.mark.parametrize("spelling", [SECRET, "".join(f"\\u{ord(each):04x}" for each in SECRET)])
+def test_a_secret_under_a_known_name_is_refused_however_it_is_spelled(spelling: str) -> None:
+    acceptance = verdicts(json.dumps(run(reason="#")).replace("#", spelling).encode())
+
+    assert codes(acceptance) == [(0, "looks_like_secret")]
+    assert SECRET not in repr(acceptance)
+
+
 def test_a_cli_instance_travels_under_its_own_id() -> None:
     acceptance = verdicts([instance(), instance(workspace="acme-infra"), run()])
 

@@ -1,4 +1,5 @@
 import asyncio
+import functools
 import gzip
 import itertools
 import os
@@ -47,6 +48,7 @@ def refusal(*chunks: bytes, encoding: ContentEncoding = ContentEncoding.IDENTITY
     return raised.value
 
 
+@functools.cache
 def bomb(encoding: ContentEncoding) -> bytes:
     """A gigabyte of zeros in about a megabyte or less."""
     zeros = bytes(MIB)

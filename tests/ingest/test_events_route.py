@@ -16,6 +16,7 @@ from control.roles import Role
 from ingest import acceptance
 from ingest.media_type import MediaType
 from runtime.settings import Settings
+from schemas.limits import BODY_BYTES_MAX
 from schemas.position import read_position
 from tests.ingest.world import (
     POSITION_SECRET,
@@ -55,6 +56,12 @@ def test_a_body_is_not_read_before_its_media_type_and_encoding_are_known() -> No
     problem(Server().send(never_read(), media_type=None), 415, "unsupported_media_type")
     answer = Server().send(never_read(), headers={"Content-Encoding": "br"})
     problem(answer, 415, "unsupported_encoding")
+
+
+def test_a_body_that_says_it_is_too_large_is_not_read() -> None:
+    answer = Server().send(never_read(), headers={"Content-Length": str(BODY_BYTES_MAX + 1)})
+
+    problem(answer, 413, "body_too_large")
 
 
 def test_a_key_is_judged_before_the_media_type() -> None:

@@ -1,4 +1,6 @@
 import json
+import re
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -36,6 +38,11 @@ VALUES = st.recursive(
 )
 
 
+def alike(value: Any) -> str:
+    """What a verdict can depend on: that there is a lone surrogate, not which one."""
+    return re.sub(r"\\ud[89a-f]..", "#", ascii(value))
+
+
 def refusal(body: bytes) -> Problem:
     with pytest.raises(Problem) as raised:
         split_json(body)
@@ -61,11 +68,9 @@ def test_cutting_and_decoding_agrees_with_the_standard_library(
 
     pieces = split_json(body)
 
-    assert [decode(piece) for piece in pieces] == expected
-    texts = [json.dumps(value, indent=indent).encode() for value in values]
-    assert [b"".join(bytes(piece).split()) for piece in pieces] == [
-        b"".join(text.split()) for text in texts
-    ]
+    assert [alike(decode(piece)) for piece in pieces] == [alike(value) for value in expected]
+    lengths = [len("".join(json.dumps(value, indent=indent).split())) for value in values]
+    assert [len(b"".join(bytes(piece).split())) for piece in pieces] == lengths
 
 
 @given(body=st.text(alphabet='[]{},:"\\ud8Dc0efn \t-+.19Eltrsa\x00', max_size=24))
@@ -87,14 +92,25 @@ def test_what_is_json_is_decided_as_the_standard_library_does(body: str) -> None
 
 def test_a_lone_surrogate_stays_in_its_own_event_and_pairs_stay_whole() -> None:
     body = (
-        rb'[{"a": "\ud83d\ude00"}, {"a": "\ud83d"}, {"a": "\\ud83d \u00e9"}, {"\ude00\ud83d": 1}]'
+        rb'[{"a": "\ud83d\ude00"}, {"a": "\ud83d"}, {"a": "\\ud83d \u00e9"}, {"\ude00\ud83d": 1},'
+        rb' {"a": "\\ud83d\ude00"}]'
     )
 
     assert [decode(piece) for piece in split_json(body)] == [
         {"a": "\U0001f600"},
-        {"a": "\ud83d"},
+        {"a": "\ud800"},
         {"a": "\\ud83d é"},
-        {"\ude00\ud83d": 1},
+        {"\ud800\ud800": 1},
+        {"a": "\\ud83d\ud800"},
+    ]
+
+
+def test_escapes_that_look_like_the_mask_stay_what_they_are() -> None:
+    body = rb'["\ue000 \ue001 \\ue002 \ud800", "\ue000"]'
+
+    assert [decode(piece) for piece in split_json(body)] == [
+        "\ue000 \ue001 \\ue002 \ud800",
+        "\ue000",
     ]
 
 
@@ -163,3 +179,26 @@ def test_the_id_of_a_piece_too_large_to_decode_is_found_when_it_is_well_formed()
     for body in (b'"id": "ghp_12345678"}', b'"id": 5}', b'"id": "\\ud800"}', b'"y": 1}'):
         assert event_id(b"{" + filler + body) is None
     assert event_id(b"[1]") is None
+
+
+@given(
+    text=st.text(alphabet=st.sampled_from(["\ud83d", "\ude00", "\U0001f600", "\\", "u", "d83d"]))
+)
+def test_surrogates_between_backslashes_are_told_apart(text: str) -> None:
+    body = json.dumps([text, "\ud800"]).encode()
+
+    assert [alike(decode(piece)) for piece in split_json(body)] == [
+        alike(value) for value in json.loads(body)
+    ]
+
+
+@pytest.mark.parametrize("filler", [rb"\n", rb"\\", rb"\ud800", rb"\ud83d\ude00", rb"\ue000"])
+def test_a_body_full_of_escapes_takes_no_more_memory_than_a_few_copies_of_it(filler: bytes) -> None:
+    body = rb'["\ud800' + filler * (BODY_BYTES_MAX // len(filler) - 2) + b'"]'
+    tracemalloc.start()
+
+    split_json(body)
+
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_bytes < 4 * BODY_BYTES_MAX

@@ -147,7 +147,7 @@ def spellings_of(time_us: int) -> st.SearchStrategy[str]:
 def valid_events(draw: st.DrawFn) -> JsonObject:
     """A valid event of any kind, with whatever optional fields it likes."""
     first, last = draw(spans())
-    common = {
+    common: dict[str, st.SearchStrategy[Any]] = {
         "user": texts(),
         "os_user": texts(),
         "hostname": texts(),
@@ -158,6 +158,7 @@ def valid_events(draw: st.DrawFn) -> JsonObject:
         "ticket": texts(),
         "organization": st.just(ORGANIZATION),
     }
+    required: dict[str, st.SearchStrategy[Any]]
     match draw(st.sampled_from(tuple(BUILDERS))):
         case "action_run":
             is_closed = draw(st.booleans())

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from schemas.codec import Codec, UndecodableError
 from tests.schemas.golden_content import AVRO_FOLDER, CONTENT
 
-MESSAGES = {name: Codec(name, version=1).encode(datum) for name, datum in CONTENT.items()}
-CODECS = {name: Codec(name, version=1) for name in CONTENT}
+MESSAGES = {name: Codec(name).encode(datum) for name, datum in CONTENT.items()}
+CODECS = {name: Codec(name) for name in CONTENT}
 HEADER_BYTES = 10
 every_message = pytest.mark.parametrize("name", CONTENT)
 

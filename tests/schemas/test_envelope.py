@@ -97,6 +97,13 @@ def test_zero_and_false_and_an_empty_object_are_stated_and_not_left_out(sent: Js
     assert decode_envelope(encode_envelope(envelope([before]))).events == [before]
 
 
+@pytest.mark.parametrize("duration_ms", [2**63 - 1, 2**63, 2**64 - 1, 10**30, 10**4000])
+def test_a_stated_duration_of_any_length_fits_into_an_envelope(duration_ms: int) -> None:
+    before = event_of(run(duration_ms=duration_ms))
+
+    assert decode_envelope(encode_envelope(envelope([before]))).events == [before]
+
+
 @pytest.mark.parametrize("sent", [run(), session(), sync(), instance()])
 def test_that_fields_were_dropped_travels_with_the_event(sent: JsonObject) -> None:
     kind, fields = event_of(sent)

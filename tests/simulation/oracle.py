@@ -251,9 +251,12 @@ def accept(snapshots: Sequence[Snapshot]) -> tuple[list[Snapshot], list[tuple[in
     for snapshot in snapshots:
         if snapshot.delivery.actor != first.delivery.actor:
             dead.append((snapshot.index, "foreign_snapshot"))
-        elif (snapshot.end is not None and snapshot.end < first.start) or (snapshot.is_closed and contradicts(
-            snapshot.stated, first_stated(one.stated for one in accepted if one.is_closed)
-        )):
+        elif (snapshot.end is not None and snapshot.end < first.start) or (
+            snapshot.is_closed
+            and contradicts(
+                snapshot.stated, first_stated(one.stated for one in accepted if one.is_closed)
+            )
+        ):
             dead.append((snapshot.index, "conflicting_snapshot"))
         else:
             accepted.append(snapshot)

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import uuid
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -145,6 +146,8 @@ class User:
         self._http = httpx.Client(
             headers={"Authorization": f"Bearer {key or system.admin_key}"}, timeout=60
         )
+        # Tests make many of these in passing.
+        weakref.finalize(self, self._http.close)
 
     def send(self, *events: Event, wait: bool = True) -> dict[str, Any]:
         """Send events in one request, and wait until the timeline shows them."""

@@ -128,6 +128,15 @@ def test_the_same_token_again_adds_no_row(trail: Trail) -> None:
     assert counts(trail) == {"entries": 2, "entry_ids": 2, "cli_observations": 1}
 
 
+def test_a_token_stands_for_the_rows_it_came_with_first(trail: Trail) -> None:
+    """Why it has to name exactly what it comes with: other rows under it are dropped unsaid."""
+    token = uuid.uuid4().hex
+    trail.put(run_entry(1), token=token)
+    trail.put(run_entry(2), token=token)
+
+    assert trail.found() == [1]
+
+
 def test_the_same_rows_under_another_token_read_the_same(trail: Trail) -> None:
     batch = trail.batch(run_entry(1), session_entry(2), observations=[OBSERVATION])
     trail.insert(batch)

@@ -1,0 +1,125 @@
+"""Each process of the distributed system killed in turn, while events stream in."""
+
+import itertools
+import os
+import subprocess
+import threading
+import uuid
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.opstrail import _LISTENING, DistributedOpstrail, User, opstrail
+from tests.support.processes import wait_until
+
+EVENTS_PER_REQUEST = 20
+
+
+def run(number: int) -> dict[str, Any]:
+    return {
+        "type": "action_run",
+        "id": str(uuid.uuid4()),
+        "workspace": f"workspace-{number % 7}",
+        "block": "nginx",
+        "action": "deploy",
+        "started_at": f"2026-03-24T10:{number // 60 % 60:02}:{number % 60:02}Z",
+        "finished_at": "2026-03-24T11:27:45Z",
+        "exit_code": 0,
+    }
+
+
+@pytest.fixture
+def system(tmp_path: Path, kafka_bootstrap: str, clickhouse_url: str, postgres_url: str) -> Any:
+    system = DistributedOpstrail(
+        tmp_path, kafka=kafka_bootstrap, clickhouse=clickhouse_url, postgres=postgres_url
+    )
+    yield system
+    system.close()
+
+
+def test_what_got_202_is_on_the_timeline_once_whichever_process_was_killed(
+    system: DistributedOpstrail,
+) -> None:
+    accepted: list[tuple[str, str]] = []  # (position, id)
+    attempted: set[str] = set()
+    is_over = threading.Event()
+
+    def send_without_end() -> None:
+        for number in itertools.count(0, EVENTS_PER_REQUEST):
+            if is_over.is_set():
+                return
+            events = [run(number + step) for step in range(EVENTS_PER_REQUEST)]
+            attempted.update(event["id"] for event in events)
+            try:
+                position = User(system).send(*events, wait=False)["position"]
+            except (httpx.TransportError, AssertionError):
+                continue
+            accepted.extend((position, event["id"]) for event in events)
+
+    sender = threading.Thread(target=send_without_end)
+    sender.start()
+    for name in ("correlate", "sink", "ingest", "correlate", "sink"):
+        known = len(accepted)
+        wait_until(
+            lambda before=known: len(accepted) > before + 200,  # type: ignore[misc]
+            timeout_s=60,
+            what="events to be accepted",
+        )
+        process = system.processes[name]
+        process.kill()
+        heard = len(_LISTENING.findall(process.output))
+        process.start()
+        if name == "ingest":
+            process.wait_until(
+                lambda p=process, h=heard: len(_LISTENING.findall(p.output)) > h,  # type: ignore[misc]
+                timeout_s=60,
+                what="its address",
+            )
+            system.sending = _LISTENING.findall(process.output)[-1]
+    is_over.set()
+    sender.join()
+
+    user = User(system)
+    for position in dict.fromkeys(position for position, _ in accepted):
+        user.wait_for(position)
+    found = [entry["id"] for entry in user.timeline() if entry["id"] in attempted]
+    assert len(found) == len(set(found))
+    assert {event_id for _, event_id in accepted} <= set(found)
+
+
+def test_every_process_stops_cleanly_when_asked(system: DistributedOpstrail) -> None:
+    User(system).send(run(1))
+
+    for process in system.processes.values():
+        process.stop()
+
+    assert {name: process.exit_code for name, process in system.processes.items()} == dict.fromkeys(
+        system.processes, 0
+    )
+
+
+def test_init_may_be_repeated_and_prints_the_key_once(
+    system: DistributedOpstrail, tmp_path: Path
+) -> None:
+    again = subprocess.run(
+        opstrail("init"),
+        env={**os.environ, **system.variables},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert again.returncode == 0, again.stderr
+    assert again.stdout == ""
+    check = subprocess.run(
+        opstrail("check"),
+        env={**os.environ, **system.variables},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (check.returncode, check.stdout.count("ok")) == (0, 3), check.stdout + check.stderr
