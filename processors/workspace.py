@@ -41,7 +41,7 @@ class Workspace:
         self._lost_after_us: Final = lost_after_us
         self._records: Final[dict[RecordId, Record]] = {}
         # Every kind of record that a sync can have configured: all but the syncs.
-        self._by_kind: Final = {
+        self._by_kind: Final[dict[Kind, TimeIndex]] = {
             kind: TimeIndex() for kind in Kind if kind is not Kind.WORKSPACE_SYNC
         }
         self._runs_by_actor: Final[dict[str, TimeIndex]] = {}

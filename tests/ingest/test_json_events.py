@@ -182,7 +182,9 @@ def test_the_id_of_a_piece_too_large_to_decode_is_found_when_it_is_well_formed()
 
 
 @given(
-    text=st.text(alphabet=st.sampled_from(["\ud83d", "\ude00", "\U0001f600", "\\", "u", "d83d"]))
+    text=st.lists(
+        st.sampled_from(["\ud83d", "\ude00", "\U0001f600", "\\", "u", "d83d"]), max_size=12
+    ).map("".join)
 )
 def test_surrogates_between_backslashes_are_told_apart(text: str) -> None:
     body = json.dumps([text, "\ud800"]).encode()
