@@ -19,14 +19,15 @@ def dependencies(settings: Settings) -> dict[str, Callable[[], Awaitable[None]]]
     """
     asked: dict[str, Callable[[], Awaitable[None]]] = {}
     if settings.kafka_bootstrap:
-        asked["kafka"] = lambda: _ask_kafka(settings)
+        asked["kafka"] = lambda: ask_kafka(settings)
     if settings.clickhouse_url:
         asked["clickhouse"] = lambda: _ask_store(settings)
     asked["control"] = lambda: asyncio.to_thread(_ask_control, settings)
     return asked
 
 
-async def _ask_kafka(settings: Settings) -> None:
+async def ask_kafka(settings: Settings) -> None:
+    """Return when the brokers answer. Raises LogUnavailableError."""
     log = KafkaLog(
         settings.kafka_bootstrap,
         partitions=settings.partitions,

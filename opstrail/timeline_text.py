@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
 from rich.text import Text
 
 _STATUS_STYLES: Final = {
@@ -15,6 +16,7 @@ _STATUS_STYLES: Final = {
     "lost": "bold magenta",
 }
 _SHORT_ID: Final = 8
+_INDENT: Final = 10
 
 
 def print_timeline(
@@ -34,7 +36,7 @@ def print_timeline(
 
 def entry_text(entry: Mapping[str, Any], *, with_links: bool) -> RenderableType:
     """One entry."""
-    line = Text(no_wrap=False)
+    line = Text()
     line.append(entry["occurred_at"][11:19], style="bold")
     line.append(f"  {_what(entry)}  ")
     line.append(entry["status"], style=_STATUS_STYLES.get(entry["status"], ""))
@@ -49,44 +51,46 @@ def entry_text(entry: Mapping[str, Any], *, with_links: bool) -> RenderableType:
     below.append(f"in {entry['workspace']}")
     if entry["ticket"]:
         below.append(f"for {entry['ticket']}")
-    lines = [line, Text("          " + ", ".join(below), style="dim")]
+    lines: list[RenderableType] = [line, _indented(Text(", ".join(below), style="dim"))]
     if entry["flags"]:
-        lines.append(Text("          flags: " + ", ".join(entry["flags"]), style="yellow"))
+        lines.append(_indented(Text("flags: " + ", ".join(entry["flags"]), style="yellow")))
     if entry["unexplained"]:
-        lines.append(Text("          no run of the same origin explains this", style="yellow"))
+        lines.append(_indented(Text("no run of the same origin explains this", style="yellow")))
     if with_links:
         lines += _link_lines(entry)
     return Group(*lines)
 
 
-def _link_lines(entry: Mapping[str, Any]) -> list[Text]:
-    lines: list[Text] = []
+def _indented(text: Text, by: int = _INDENT) -> Padding:
+    """Below the first line, also where a narrow terminal breaks it."""
+    return Padding(text, (0, 0, 0, by), expand=False)
+
+
+def _link_lines(entry: Mapping[str, Any]) -> list[RenderableType]:
+    lines: list[RenderableType] = []
     configured_by = entry["configured_by"]
     if configured_by is not None:
         behind = ", behind the workspace's latest" if configured_by["behind"] else ""
-        lines.append(
-            _link_line(
-                "configured by",
-                f"commit {configured_by['commit']} ({configured_by['branch'] or 'no branch'},"
-                f" sync {configured_by['sync_id'][:_SHORT_ID]}){behind}",
-                configured_by,
-            )
+        target = (
+            f"commit {configured_by['commit']} ({configured_by['branch'] or 'no branch'},"
+            f" sync {configured_by['sync_id'][:_SHORT_ID]}){behind}"
         )
+        lines += _link_text("configured by", target, configured_by)
     for link in entry["links"]:
         target = f"{link['target']['kind'].replace('_', ' ')} {link['target']['id'][:_SHORT_ID]}"
-        lines.append(_link_line(link["rule"].replace("_", " "), target, link))
+        lines += _link_text(link["rule"].replace("_", " "), target, link)
     if entry["links_omitted"]:
-        lines.append(Text("          … and more links than are kept", style="dim"))
+        lines.append(_indented(Text("… and more links than are kept", style="dim")))
     return lines
 
 
-def _link_line(rule: str, target: str, link: Mapping[str, Any]) -> Text:
-    line = Text("          → ")
+def _link_text(rule: str, target: str, link: Mapping[str, Any]) -> list[RenderableType]:
+    line = Text("→ ")
     line.append(rule, style="bold")
     line.append(f" {target}")
     line.append(f" [{link['confidence']}]", style="dim")
-    line.append(f"\n            {link['explanation']}", style="italic")
-    return line
+    why = Text(link["explanation"], style="italic")
+    return [_indented(line), _indented(why, _INDENT + 2)]
 
 
 def _what(entry: Mapping[str, Any]) -> str:

@@ -1,9 +1,11 @@
 """`opstrail correlate`: one Faust worker of the correlation."""
 
+import asyncio
 import sys
 
 import click
 
+from opstrail.dependencies import ask_kafka
 from opstrail.distributed import require_kafka
 from runtime.settings import Settings
 
@@ -17,6 +19,8 @@ def command(settings: Settings) -> None:
     Example:  OPSTRAIL_KAFKA_BOOTSTRAP=kafka:9092 opstrail correlate
     """
     require_kafka(settings)
+    # Faust would end with a trace and no telling exit code.
+    asyncio.run(ask_kafka(settings))
     # Faust is slow to import and only needed here.
     from processors.app import run_correlate
 

@@ -123,3 +123,26 @@ def test_init_may_be_repeated_and_prints_the_key_once(
         check=False,
     )
     assert (check.returncode, check.stdout.count("ok")) == (0, 3), check.stdout + check.stderr
+
+
+@pytest.mark.parametrize("command", ["init", "correlate", "sink"])
+def test_a_process_whose_kafka_is_away_says_so_and_ends_with_69(
+    command: str, tmp_path: Path
+) -> None:
+    ended = subprocess.run(
+        opstrail(command),
+        env={
+            **os.environ,
+            "OPSTRAIL_KAFKA_BOOTSTRAP": "127.0.0.1:9",
+            "OPSTRAIL_CLICKHOUSE_URL": "http://127.0.0.1:9",
+            "OPSTRAIL_DATA_DIR": str(tmp_path),
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert ended.returncode == 69, ended.stderr[-2000:]
+    assert "opstrail: Kafka at 127.0.0.1:9" in ended.stderr
+    assert "Traceback" not in ended.stderr
