@@ -11,6 +11,7 @@ Must stay true:
 """
 
 import asyncio
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -93,11 +94,16 @@ def build_app(settings: Settings) -> faust.App:
     return app
 
 
-def _raw() -> faust.Schema:
-    """Our own codecs do the encoding; Faust only carries bytes. One each: Faust writes into it."""
-    return faust.Schema(
-        key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
-    )
+class _RecoveryErrors(logging.Handler):
+    """Faust logs a changelog record it cannot apply, and goes on without it: that loses state."""
+
+    def __init__(self, stop: Callable[[str, BaseException], None]) -> None:
+        super().__init__(logging.WARNING)
+        self._stop: Final = stop
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.getMessage().startswith("Error in recovery"):
+            self._stop("recovering state", RuntimeError(record.getMessage()))
 
 
 class _Correlate:
@@ -113,10 +119,13 @@ class _Correlate:
         self._table: Final = app.Table(
             topics.STATE_TABLE,
             partitions=settings.partitions,
-            schema=_raw(),
+            # Without the types Faust reads its own changelog as JSON.
+            key_type=bytes,
+            value_type=bytes,
         )
 
     def declare(self) -> None:
+        logging.getLogger("faust.tables.recovery").addHandler(_RecoveryErrors(self._stop_at_once))
         FACTS_HELD.set_function(lambda: self._stage.facts)
         self._table.on_recover(self._restore)
         agent = self._app.agent(self._events, concurrency=1, name="correlate")(self._run)
@@ -130,7 +139,6 @@ class _Correlate:
             value_type=bytes,
             key_serializer="raw",
             value_serializer="raw",
-            schema=_raw(),
             internal=False,
         )
 

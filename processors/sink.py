@@ -53,6 +53,8 @@ class _Owned:
         self.since_s = 0.0
         # End of a range that a crash left between its record and its commit; None after that.
         self.recorded_end: int | None = None
+        # False until it is known whether there is such a range: messages come before that.
+        self.is_known = False
         # Of audit.events: what the timeline holds completely, and when the log's end was asked.
         self.source_offset = -1
         self.log_end: tuple[int, int] | None = None  # (end offset, asked at µs)
@@ -116,9 +118,9 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships n
         partitions = list(assigned)
         recorded = await self._recorded_ends()
         watermarks = await self._until_stored(self._writer.read_watermarks)
-        self._owned = {}
         for partition in partitions:
-            owned = self._owned[partition] = _Owned()
+            owned = self._owned.setdefault(partition, _Owned())
+            owned.is_known = True
             owned.recorded_end = recorded.get(partition)
             if (known := watermarks.get(partition.partition)) is not None:
                 owned.source_offset = known.offset
@@ -145,9 +147,8 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships n
         fetched = await self._consumer.getmany(timeout_ms=_POLL_MS)
         now_s = time.monotonic()
         for partition, messages in fetched.items():
-            owned = self._owned.get(partition)
-            if owned is None or not messages:
-                continue
+            # The first messages may come while `on_partitions_assigned` still asks; none is dropped.
+            owned = self._owned.setdefault(partition, _Owned())
             if not owned.waiting:
                 owned.since_s = now_s
             owned.waiting.extend(messages)
@@ -164,6 +165,8 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships n
 
     def _due(self, owned: _Owned, now_s: float) -> list[ConsumerRecord]:
         """The messages to insert now: a recorded range once it is whole, else what has waited."""
+        if not owned.is_known:
+            return []
         if owned.recorded_end is not None:
             if not owned.waiting or owned.waiting[-1].offset < owned.recorded_end - 1:
                 return []
@@ -274,7 +277,11 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships n
         """Advance the watermark of partitions that had nothing new when they were asked."""
         reached: dict[int, tuple[int, int]] = {}
         for partition, owned in self._owned.items():
-            if owned.log_end is None or owned.source_offset < owned.log_end[0] - 1:
+            if (
+                not owned.is_known
+                or owned.log_end is None
+                or owned.source_offset < owned.log_end[0] - 1
+            ):
                 continue
             _, asked_at_us = owned.log_end
             owned.log_end = None

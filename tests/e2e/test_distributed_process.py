@@ -146,3 +146,28 @@ def test_a_process_whose_kafka_is_away_says_so_and_ends_with_69(
     assert ended.returncode == 69, ended.stderr[-2000:]
     assert "opstrail: Kafka at 127.0.0.1:9" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_state_survives_a_killed_correlate_process(system: DistributedOpstrail) -> None:
+    user = User(system)
+    earlier = {**run(1), "workspace": "restart", "finished_at": "2026-03-24T10:30:00Z"}
+    user.send(earlier)
+
+    system.processes["correlate"].kill()
+    system.processes["correlate"].start()
+    visit = {
+        "type": "ssh_session",
+        "id": str(uuid.uuid4()),
+        "workspace": "restart",
+        "host": {"inventory_name": "server01"},
+        "started_at": "2026-03-24T10:40:00Z",
+        "ended_at": "2026-03-24T10:50:00Z",
+    }
+    user.send(visit)
+
+    entry = user.get(f"/v1/records/ssh_session/{visit['id']}")
+    assert [(link["rule"], link["target"]["id"]) for link in entry["links"]] == [
+        ("after", earlier["id"])
+    ]
+    changed = user.get(f"/v1/records/action_run/{earlier['id']}")
+    assert [link["rule"] for link in changed["links"]] == ["before"]

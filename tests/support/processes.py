@@ -126,7 +126,8 @@ class ChildProcess:
         if self.is_running:
             process = self._started()
             process.send_signal(self._stop_signal)
-            self.resume()  # a paused process takes no signal
+            with contextlib.suppress(ProcessError):  # it may have ended by now
+                self.resume()  # a paused process takes no signal
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(timeout_s)
         self.kill()
