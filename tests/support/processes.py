@@ -93,6 +93,7 @@ class ChildProcess:
         self._owner = owner or (os.getuid(), os.getgid())
         self._stop_signal = stop_signal
         self._process: subprocess.Popen[bytes] | None = None
+        self._exit_code: int | None = None
 
     @property
     def pid(self) -> int:
@@ -106,8 +107,8 @@ class ChildProcess:
 
     @property
     def exit_code(self) -> int | None:
-        """Its exit code, negative for a signal; None while it runs."""
-        return self._started().poll()
+        """Its last exit code, negative for a signal; None before it ended once."""
+        return self._exit_code
 
     @property
     def output(self) -> str:
@@ -141,7 +142,7 @@ class ChildProcess:
         # The child goes first: PostgreSQL would answer the death of a helper by a new one.
         self._process.kill()
         _send(signal.SIGKILL, helpers)
-        self._process.wait(STOP_TIMEOUT_S)
+        self._exit_code = self._process.wait(STOP_TIMEOUT_S)
         wait_until(
             lambda: not any(map(_is_alive, helpers)),
             timeout_s=STOP_TIMEOUT_S,
