@@ -147,7 +147,7 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships n
         fetched = await self._consumer.getmany(timeout_ms=_POLL_MS)
         now_s = time.monotonic()
         for partition, messages in fetched.items():
-            # The first messages may come while `on_partitions_assigned` still asks; none is dropped.
+            # The first may come while `on_partitions_assigned` still asks; none is dropped.
             owned = self._owned.setdefault(partition, _Owned())
             if not owned.waiting:
                 owned.since_s = now_s
