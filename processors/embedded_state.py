@@ -80,12 +80,18 @@ class EmbeddedState:
         ]
         with _translated(self._path):
             self._connection.execute("BEGIN IMMEDIATE")
-            self._connection.executemany("INSERT OR REPLACE INTO applied VALUES (?, ?)", rows)
-            self._connection.executemany(
-                "INSERT OR REPLACE INTO dead_letters VALUES (?, ?, ?)", letters
-            )
-            self._connection.execute("UPDATE progress SET intended_offset = ?", (offset,))
-            self._connection.execute("COMMIT")
+            try:
+                self._connection.executemany("INSERT OR REPLACE INTO applied VALUES (?, ?)", rows)
+                self._connection.executemany(
+                    "INSERT OR REPLACE INTO dead_letters VALUES (?, ?, ?)", letters
+                )
+                self._connection.execute("UPDATE progress SET intended_offset = ?", (offset,))
+                self._connection.execute("COMMIT")
+            except BaseException:
+                # All of a step or nothing; and the next one must find no transaction open.
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
 
     def inserted(self, offset: int) -> None:
         """After an insert: all up to `offset` is on the timeline."""

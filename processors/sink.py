@@ -315,7 +315,7 @@ def recorded_end(metadata: str | None) -> int | None:
     """The way back; None for a commit that records no range."""
     try:
         found = json.loads(metadata or "")
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     end = found.get("next") if isinstance(found, dict) else None
-    return end if isinstance(end, int) else None
+    return end if type(end) is int else None

@@ -118,3 +118,19 @@ def test_what_sqlite_refuses_is_told_with_the_path(tmp_path: Path) -> None:
         EmbeddedState(damaged)
     with pytest.raises(LogUnavailableError, match="missing"):
         EmbeddedState(tmp_path / "missing" / "state.db")
+
+
+def test_a_step_that_breaks_off_leaves_the_next_one_free(tmp_path: Path) -> None:
+    state = EmbeddedState(tmp_path / "state.db")
+
+    def broken() -> Iterator[tuple[bytes, bytes]]:
+        yield b"key", b"row"
+        raise RuntimeError("broken off")
+
+    with pytest.raises(RuntimeError):
+        state.intend(1, broken(), [])
+    state.intend(2, [], [])
+
+    assert list(state.rows()) == []
+    assert state.progress().intended_offset == 2
+    state.close()

@@ -35,3 +35,8 @@ def test_a_recorded_range_is_read_back(end: int) -> None:
 )
 def test_metadata_that_records_no_range_is_none(metadata: str | None) -> None:
     assert recorded_end(metadata) is None
+
+
+def test_metadata_of_somebody_else_records_no_range() -> None:
+    for metadata in ('{"next": true}', "[" * 100_000):
+        assert recorded_end(metadata) is None
