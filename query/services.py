@@ -1,6 +1,6 @@
 """What the read API needs, put together by whoever starts it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -26,7 +26,10 @@ class Authenticates(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueryServices:
-    """`position_secret` seals the positions; `partitions` are those of the log (embedded: 1)."""
+    """`position_secret` seals the positions; `partitions` are those of the log (embedded: 1).
+
+    `deploy_actions` count as deployments where a workspace does not say otherwise.
+    """
 
     store: Store
     watermarks: WatermarkView
@@ -34,6 +37,7 @@ class QueryServices:
     position_secret: bytes
     partitions: int
     lost_after_us: int
+    deploy_actions: Sequence[str]
     wall_clock: WallClock
 
     def moment(self) -> Moment:
@@ -57,5 +61,6 @@ def query_services(
         position_secret=position_secret,
         partitions=1 if settings.is_embedded else settings.partitions,
         lost_after_us=settings.lost_after_hours * 3_600 * US_PER_S,
+        deploy_actions=settings.deploy_action_names,
         wall_clock=wall_clock,
     )

@@ -36,6 +36,12 @@ def _bootstrap(servers: str) -> str:
     return servers
 
 
+def _deploy_actions(actions: str) -> str:
+    if not all(action.strip() for action in actions.split(",")):
+        raise ValueError("names of actions, separated by commas")
+    return actions
+
+
 class Settings(BaseSettings):
     """All settings with their defaults. Sizes in bytes, times in the unit the name ends in."""
 
@@ -80,6 +86,11 @@ class Settings(BaseSettings):
     lost_after_hours: int = Field(
         24, ge=1, description="After how long an open record reads as lost"
     )
+    deploy_actions: Annotated[str, AfterValidator(_deploy_actions)] = Field(
+        "deploy,install",
+        description="Actions that count as deployments, separated by commas; a workspace may say"
+        " otherwise",
+    )
     append_timeout_s: float = Field(
         10.0, gt=0, le=120, description="How long a request waits for the log before 503"
     )
@@ -109,6 +120,11 @@ class Settings(BaseSettings):
         if self.control_url:
             return self.control_url
         return f"sqlite:///{(self.data_dir / 'control.db').absolute()}"
+
+    @property
+    def deploy_action_names(self) -> tuple[str, ...]:
+        """The actions that count as deployments where a workspace does not say otherwise."""
+        return tuple(action.strip() for action in self.deploy_actions.split(","))
 
     @property
     def is_embedded(self) -> bool:

@@ -245,3 +245,95 @@ WATERMARKS: Final = Table(
     settings=_SETTINGS,
     settings_embedded=_FSYNC,
 )
+SNAPSHOTS: Final = Table(
+    name="snapshots",
+    comment="What was received, as received; one row an event",
+    columns=(
+        Column("organization", "String", "Organization of the key that sent it"),
+        Column("workspace", "String", "Workspace it names; empty: of a CLI instance"),
+        Column("kind", FEW_VALUES, "Type of the event: a kind of record, or cli_instance"),
+        Column("id", "String", "Id of the record or CLI instance"),
+        Column("received_at", TIME, "When it arrived", DELTA),
+        Column("partition", "UInt32", "Partition of audit.events it came by"),
+        Column("offset", "Int64", "Offset of its envelope there", DELTA),
+        Column("index", "UInt32", "Its place in that envelope, from 0"),
+        Column("occurred_at", TIME, "Its latest own time; of none, when it arrived", DELTA),
+        Column("actor", "String", "Owner of the key that sent it"),
+        Column("actor_kind", FEW_VALUES, "person or service"),
+        Column("key_id", "String", "Key that sent it"),
+        Column("cli_instance_id", "String", "CLI installation it names"),
+        Column("client_seq", "Nullable(Int64)", "Count of the events of that installation"),
+        Column("dead_reason", FEW_VALUES, "Why it became a dead letter; empty: it was used"),
+        Column("event", "String", "The event as JSON, under the contract's names"),
+    ),
+    engine="ReplacingMergeTree",
+    partition_by="toYYYYMM(received_at)",
+    order_by="(organization, workspace, kind, id, partition, offset, index)",
+    settings=_SETTINGS,
+    settings_embedded=_FSYNC,
+)
+CLIENT_SEQS: Final = Table(
+    name="client_seqs",
+    comment="Which counts of a CLI instance arrived; filled from snapshots. A hole is a loss",
+    columns=(
+        Column("organization", "String", "Organization the instance sends to"),
+        Column("cli_instance_id", "String", "The instance"),
+        Column("client_seq", "Int64", "A count that arrived", DELTA),
+        Column(
+            "occurred_at",
+            f"SimpleAggregateFunction(min, {TIME})",
+            "Latest own time of the event that carried it",
+            DELTA,
+        ),
+    ),
+    engine="AggregatingMergeTree",
+    order_by="(organization, cli_instance_id, client_seq)",
+    settings=_SETTINGS,
+    settings_embedded=_FSYNC,
+)
+CLIENT_SEQS_VIEW: Final = (
+    "CREATE MATERIALIZED VIEW IF NOT EXISTS client_seqs_view TO client_seqs AS "
+    "SELECT organization, cli_instance_id, assumeNotNull(client_seq) AS client_seq, occurred_at "
+    "FROM snapshots WHERE cli_instance_id != '' AND client_seq IS NOT NULL"
+)
+DEAD_LETTERS: Final = Table(
+    name="dead_letters",
+    comment="Snapshots that could not be used, by time; filled from snapshots",
+    columns=SNAPSHOTS.columns,
+    engine="ReplacingMergeTree",
+    partition_by="toYYYYMM(received_at)",
+    order_by="(organization, received_at, partition, offset, index)",
+    settings=_SETTINGS,
+    settings_embedded=_FSYNC,
+)
+DEAD_LETTERS_VIEW: Final = (
+    "CREATE MATERIALIZED VIEW IF NOT EXISTS dead_letters_view TO dead_letters AS "
+    "SELECT * FROM snapshots WHERE dead_reason != ''"
+)
+WORKSPACE_REGISTER: Final = Table(
+    name="workspace_register",
+    comment="Every workspace that has a record; filled from entries",
+    columns=(
+        Column("organization", "String", "Organization the workspace belongs to"),
+        Column("name", "String", "Name of the workspace"),
+        Column(
+            "registered_at",
+            f"SimpleAggregateFunction(min, {TIME})",
+            "When the first of its records arrived",
+        ),
+    ),
+    engine="AggregatingMergeTree",
+    order_by="(organization, name)",
+    settings=_SETTINGS,
+    settings_embedded=_FSYNC,
+)
+_REGISTERED: Final = (
+    "SELECT organization, workspace AS name, min(received_at) AS registered_at"
+    " FROM entries GROUP BY organization, name"
+)
+WORKSPACE_REGISTER_VIEW: Final = (
+    "CREATE MATERIALIZED VIEW IF NOT EXISTS workspace_register_view TO workspace_register AS "
+    + _REGISTERED
+)
+# For the rows that were there before the view; once more changes nothing.
+WORKSPACE_REGISTER_FILL: Final = f"INSERT INTO workspace_register {_REGISTERED}"

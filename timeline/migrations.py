@@ -56,6 +56,20 @@ MIGRATIONS: Final = (
             ddl.WATERMARKS,
         ),
     ),
+    Migration(
+        2,
+        "what was received, and the register of workspaces",
+        (
+            ddl.SNAPSHOTS,
+            ddl.CLIENT_SEQS,
+            ddl.CLIENT_SEQS_VIEW,
+            ddl.DEAD_LETTERS,
+            ddl.DEAD_LETTERS_VIEW,
+            ddl.WORKSPACE_REGISTER,
+            ddl.WORKSPACE_REGISTER_VIEW,
+            ddl.WORKSPACE_REGISTER_FILL,
+        ),
+    ),
 )
 
 

@@ -60,6 +60,7 @@ class World:
             position_secret=POSITION_SECRET,
             partitions=1,
             lost_after_us=LOST_AFTER_US,
+            deploy_actions=("deploy", "install"),
             wall_clock=lambda: NOW_US,
         )
         # What a server would answer, also where the app logs a bug of its own.

@@ -138,7 +138,7 @@ from timeline.store import open_store
 store = open_store(load_settings(data_dir=Path(sys.argv[1]), clickhouse_database="{DATABASE}"))
 try:
     migrate(store)
-    print(store.read_now(lambda c: c.rows(Statement("SELECT count() FROM migrations")))[0][0])
+    print(store.read_now(lambda c: c.rows(Statement("SELECT min(number) FROM migrations")))[0][0])
     if len(sys.argv) > 2:
         input()
     store.close()
