@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SOURCES := schemas runtime control timeline ingest processors query opstrail tests
 
-.PHONY: help setup demo up test check format lock clean
+.PHONY: help setup demo up test bench check format lock clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -27,6 +27,11 @@ up: setup ## Run everything in one process, data in ./data
 
 test: setup ## Run all tests; real Kafka, ClickHouse and PostgreSQL are started
 	$(BIN)/pytest
+
+ONLY ?= read
+ROWS ?= 10000000
+bench: setup ## Measure; ONLY=read, ROWS=10000000. The table goes to docs/performance.md
+	$(BIN)/python -m tests.bench.$(ONLY) --rows $(ROWS) --write-docs
 
 check: setup ## Format, lint, types, import rules
 	$(BIN)/ruff format --check $(SOURCES)

@@ -1,15 +1,20 @@
-"""Workspaces and what an organization's administrators say about them.
+"""What an organization's administrators say about its workspaces.
 
-A workspace is registered by the first event that names it; a label may come before that.
+A workspace is here once somebody labelled it, which may be before its first event; which of them
+have events, the timeline knows.
+
+Must stay true: each label of a workspace is newer than the one before, by at least a microsecond
+and whatever the clock says. Copies of labels keep the newest.
+
 All functions run in the transaction of `connection` and raise ControlUnavailableError through it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, select, tuple_, update
 
 from control.dialects import insert_into
 from control.errors import InvalidValueError
@@ -21,6 +26,7 @@ from control.tables import ORGANIZATIONS, WORKSPACES
 # A label is a handful of words for people; more is somebody's inventory.
 LABELS_MAX: Final = 64
 DEPLOY_ACTIONS_MAX: Final = 64
+_LEAST_STEP: Final = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,12 +43,12 @@ class Workspace:
     organization: str
     name: str
     label: WorkspaceLabel
-    registered_at: datetime  # aware UTC
-    updated_at: datetime  # aware UTC; of the label
+    registered_at: datetime  # aware UTC; of its first label
+    updated_at: datetime  # aware UTC; of its label
 
 
 def get_workspace(connection: Connection, *, organization: str, name: str) -> Workspace | None:
-    """None when nobody named it yet, or it is another organization's."""
+    """None when nobody labelled it yet, or it is another organization's."""
     query = _SELECT.where(ORGANIZATIONS.c.name == organization, WORKSPACES.c.name == name)
     row = connection.execute(query).one_or_none()
     return None if row is None else _workspace(row)
@@ -60,10 +66,26 @@ def list_workspaces(
     return [_workspace(row) for row in connection.execute(query)]
 
 
+def list_all_workspaces(
+    connection: Connection, *, after: tuple[str, str] = ("", ""), limit: int
+) -> list[Workspace]:
+    """Of every organization, sorted by its name and theirs, from after such a pair."""
+    place = tuple_(ORGANIZATIONS.c.name, WORKSPACES.c.name)
+    query = (
+        _SELECT.where(place > tuple_(*after))
+        .order_by(ORGANIZATIONS.c.name, WORKSPACES.c.name)
+        .limit(limit)
+    )
+    return [_workspace(row) for row in connection.execute(query)]
+
+
 def put_label(
     connection: Connection, label: WorkspaceLabel, *, organization: str, name: str, now: datetime
-) -> None:
-    """Raises InvalidValueError, NotFoundError (the organization)."""
+) -> Workspace:
+    """Replace all that was said of the workspace before; the workspace as it then is.
+
+    Raises InvalidValueError, NotFoundError (the organization).
+    """
     check_name(name, field="workspace")
     _check_label(label)
     said = {
@@ -72,46 +94,27 @@ def put_label(
         "deploy_actions": None if label.deploy_actions is None else list(label.deploy_actions),
         "updated_at": now,
     }
-    connection.execute(
-        insert_into(connection, WORKSPACES)
-        .values(
-            organization_id=organization_id(connection, organization),
-            name=name,
-            registered_at=now,
-            **said,
-        )
-        .on_conflict_do_update(index_elements=["organization_id", "name"], set_=said)
-    )
-
-
-def register_if_new(
-    connection: Connection, names: Iterable[str], *, organization: str, now: datetime
-) -> list[str]:
-    """Register those that are not there yet; the names of these, sorted. Safe to race.
-
-    Raises InvalidValueError, NotFoundError (the organization).
-    """
-    # Sorted: two requests that name the same workspaces then never wait for one another in a ring.
-    wanted = sorted(set(names))
-    for name in wanted:
-        check_name(name, field="workspace")
-    if not wanted:
-        return []
     owner = organization_id(connection, organization)
     made = connection.execute(
-        insert_into(connection, WORKSPACES).on_conflict_do_nothing().returning(WORKSPACES.c.name),
-        [
-            {
-                "organization_id": owner,
-                "name": name,
-                "labels": {},
-                "registered_at": now,
-                "updated_at": now,
-            }
-            for name in wanted
-        ],
-    )
-    return sorted(made.scalars())
+        insert_into(connection, WORKSPACES)
+        .values(organization_id=owner, name=name, registered_at=now, **said)
+        .on_conflict_do_nothing()
+        .returning(WORKSPACES.c.name)
+    ).one_or_none()
+    if made is None:
+        _replace_label(connection, owner, name, said)
+    workspace = get_workspace(connection, organization=organization, name=name)
+    assert workspace is not None, "written in this transaction"
+    return workspace
+
+
+def _replace_label(connection: Connection, owner: int, name: str, said: dict[str, Any]) -> None:
+    is_it = (WORKSPACES.c.organization_id == owner) & (WORKSPACES.c.name == name)
+    # Held until the end of the transaction: a label said at the same time sees this one's moment.
+    query = select(WORKSPACES.c.updated_at).where(is_it).with_for_update()
+    before: datetime = connection.execute(query).scalar_one()
+    updated_at = max(said["updated_at"], before + _LEAST_STEP)
+    connection.execute(update(WORKSPACES).where(is_it).values({**said, "updated_at": updated_at}))
 
 
 _SELECT: Final = (

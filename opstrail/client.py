@@ -4,7 +4,8 @@ Every failure is one of ours (`runtime.errors`), so that the exit code says whos
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 import httpx
@@ -34,6 +35,33 @@ class Client:
         answer = self._ask("GET", path, params=params)
         return _object(answer)
 
+    def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """The JSON object that `path` answers to a question. Raises as `get`."""
+        return _object(self._ask("POST", path, json=body))
+
+    def put(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """What stands at `path` after `body` was put there. Raises as `get`."""
+        return _object(self._ask("PUT", path, json=body))
+
+    @contextmanager
+    def stream(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Sequence[tuple[str, str]] = (),
+        body: Mapping[str, Any] | None = None,
+    ) -> Iterator[Iterator[bytes]]:
+        """The bytes of an answer of any size, as they come.
+
+        Raises as `get`, and UnavailableError when the answer breaks off.
+        """
+        answer = self._ask(method, path, is_stream=True, params=params, json=body)
+        try:
+            yield self._chunks(answer)
+        finally:
+            answer.close()
+
     def send(self, body: bytes, media_type: str) -> dict[str, Any]:
         """Post events; the answer, also when every event was refused (422)."""
         answer = self._ask(
@@ -55,12 +83,32 @@ class Client:
     def close(self) -> None:
         self._http.close()
 
+    def _chunks(self, answer: httpx.Response) -> Iterator[bytes]:
+        try:
+            yield from answer.iter_bytes()
+        except (httpx.TransportError, httpx.DecodingError) as error:
+            raise UnavailableError(
+                f"the answer of {self._url} broke off ({type(error).__name__}); what came of it is"
+                " not the whole: ask again"
+            ) from error
+
     def _ask(
-        self, method: str, path: str, *, allow: Sequence[int] = (), **request: Any
+        self,
+        method: str,
+        path: str,
+        *,
+        allow: Sequence[int] = (),
+        is_stream: bool = False,
+        **request: Any,
     ) -> httpx.Response:
         for attempt in range(_TRIES_MAX):
             try:
-                answer = self._http.request(method, path, **request)
+                answer = self._http.send(
+                    self._http.build_request(method, path, **request), stream=is_stream
+                )
+                if not answer.is_success:
+                    # A problem is small, and its text is needed.
+                    answer.read()
             except httpx.TransportError as error:
                 problem = f"{self._url} does not answer ({type(error).__name__})"
                 wait_s = 0.2 * 2**attempt

@@ -83,20 +83,24 @@ async def serve_query(settings: Settings) -> None:
     store = open_store(settings)
     try:
         authenticator = await asyncio.to_thread(_authenticator, control)
-        routes = query_routes(
-            query_services(
-                settings,
-                store=store,
-                authenticator=authenticator,
-                position_secret=control.installation().position_secret,
-                wall_clock=wall_clock_us,
-            )
+        services = query_services(
+            settings,
+            store=store,
+            control=control,
+            authenticator=authenticator,
+            position_secret=control.installation().position_secret,
+            wall_clock=wall_clock_us,
         )
         checks = {
             "timeline": store.ping,
             "control": lambda: asyncio.to_thread(control.ping),
         }
-        app = build_http_app(routes, on_close=authenticator.close, checks=checks)
+        app = build_http_app(
+            query_routes(services),
+            checks=checks,
+            on_close=authenticator.close,
+            while_serving=services.label_mirror.running,
+        )
         await serve(app, settings.host, settings.port, on_listening=_tell)
     finally:
         store.close()

@@ -81,6 +81,14 @@ class Embedded:
                 control, monotonic_s=time.monotonic, utc_now=lambda: datetime.now(UTC)
             )
             secret = control.installation().position_secret
+            services = query_services(
+                settings,
+                store=store,
+                control=control,
+                authenticator=authenticator,
+                position_secret=secret,
+                wall_clock=wall_clock_us,
+            )
             self.app: Final[Starlette] = build_http_app(
                 [
                     *ingest_routes(
@@ -90,15 +98,7 @@ class Embedded:
                         clock=wall_clock_us,
                         settings=settings,
                     ),
-                    *query_routes(
-                        query_services(
-                            settings,
-                            store=store,
-                            authenticator=authenticator,
-                            position_secret=secret,
-                            wall_clock=wall_clock_us,
-                        )
-                    ),
+                    *query_routes(services),
                 ],
                 checks={
                     "log": lambda: log.ping(timeout_s=_CHECK_TIMEOUT_S),
@@ -107,6 +107,7 @@ class Embedded:
                     "pipeline": pipeline.ping,
                 },
                 on_close=authenticator.close,
+                while_serving=services.label_mirror.running,
             )
             self._opened: Final = opened.pop_all()
 

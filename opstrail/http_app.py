@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute
@@ -16,12 +17,17 @@ def build_http_app(
     *,
     checks: Mapping[str, Check] | None = None,
     on_close: Callable[[], Awaitable[None]] | None = None,
+    while_serving: Callable[[], AbstractAsyncContextManager[None]] = contextlib.nullcontext,
 ) -> Starlette:
-    """`checks` are the dependencies /readyz names; `on_close` is awaited after the last answer."""
+    """`checks` are the dependencies /readyz names; `on_close` is awaited after the last answer.
+
+    `while_serving` is entered before the first request and left after the last answer.
+    """
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        yield
+        async with while_serving():
+            yield
         if on_close is not None:
             await on_close()
 

@@ -6,14 +6,19 @@ from pathlib import Path
 import click
 
 from opstrail.commands import (
+    case,
     check,
     correlate,
     demo,
+    deployments,
+    incident,
     ingest,
     init,
+    instances,
     query,
     send,
     sink,
+    sql,
     timeline,
     up,
 )
@@ -44,12 +49,19 @@ def cli(context: click.Context, config: Path | None) -> None:
     Run it:            opstrail up
     Send events:       opstrail send events.ndjson
     Look at them:      opstrail timeline --host server01
+    All about one:     opstrail case ssh ID
+    Before an outage:  opstrail incident --at 2026-03-20T21:30:00+01:00
+    What went where:   opstrail deployments --environment production
+    Anything else:     opstrail sql --schema
     """
     context.obj = load_settings(config)
     configure_logs(context.obj.log_level)
 
 
-for command in (up, demo, init, ingest, correlate, sink, query, send, timeline, check):
+for command in (
+    *(up, demo, init, ingest, correlate, sink, query, check),
+    *(send, timeline, case, incident, deployments, instances, sql),
+):
     cli.add_command(command.command)
 
 

@@ -12,6 +12,8 @@ from schemas.kinds import ActorKind
 AUTOMATION: Final = "acme-corp-automation"
 PRODUCTION: Final = "acme-prod"
 SESSION_ID: Final = "c5f4411d-641a-4b0a-8ee6-291d1c725c20"
+# Soon after the database was restarted.
+OUTAGE_AT: Final = "2026-03-20T21:30:00+01:00"
 _ALICE_CLI: Final = "cli-8f3891b2"
 _RUNNER_CLI: Final = "cli-5d20c0ffee"
 _NGINX: Final = "cargo.ayedo.cloud/ayedo/infra/nginx"

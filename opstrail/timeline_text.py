@@ -1,13 +1,15 @@
 """The timeline as a person likes to read it in a terminal, 80 columns and up."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
+from rich.console import Console
 from rich.text import Text
 
-_STATUS_STYLES: Final = {
+from opstrail.columns import print_text
+from opstrail.kind_name import short_kind
+
+STATUS_STYLES: Final = {
     "successful": "green",
     "ended": "green",
     "failed": "bold red",
@@ -31,17 +33,23 @@ def print_timeline(
         if entry["occurred_at"][:10] != day:
             day = entry["occurred_at"][:10]
             console.print(Text(f"{day} (UTC)", style="bold underline"))
-        console.print(entry_text(entry, with_links=with_links))
+        print_text(console, _headline(entry))
+        for indent, text in _below(entry, with_links=with_links):
+            print_text(console, text, indent=indent)
 
 
-def entry_text(entry: Mapping[str, Any], *, with_links: bool) -> RenderableType:
-    """One entry."""
+def _headline(entry: Mapping[str, Any]) -> Text:
     line = Text()
     line.append(entry["occurred_at"][11:19], style="bold")
-    line.append(f"  {_what(entry)}  ")
-    line.append(entry["status"], style=_STATUS_STYLES.get(entry["status"], ""))
+    line.append(f"  {what_text(entry)}  ")
+    line.append(entry["status"], style=STATUS_STYLES.get(entry["status"], ""))
     if entry["duration_ms"] is not None:
-        line.append(f" {_duration(entry['duration_ms'])}")
+        line.append(f" {duration_text(entry['duration_ms'])}")
+    return line
+
+
+def _below(entry: Mapping[str, Any], *, with_links: bool) -> Iterator[tuple[int, Text]]:
+    """Each line with its indent."""
     below = [f"by {entry['actor']}"]
     if entry["hostname"]:
         below.append(f"on {entry['hostname']}")
@@ -51,23 +59,18 @@ def entry_text(entry: Mapping[str, Any], *, with_links: bool) -> RenderableType:
     below.append(f"in {entry['workspace']}")
     if entry["ticket"]:
         below.append(f"for {entry['ticket']}")
-    lines: list[RenderableType] = [line, _indented(Text(", ".join(below), style="dim"))]
+    yield _INDENT, Text(", ".join(below), style="dim")
+    # What `opstrail case` takes.
+    yield _INDENT, Text(f"{short_kind(entry['kind'])} {entry['id']}", style="dim")
     if entry["flags"]:
-        lines.append(_indented(Text("flags: " + ", ".join(entry["flags"]), style="yellow")))
+        yield _INDENT, Text("flags: " + ", ".join(entry["flags"]), style="yellow")
     if entry["unexplained"]:
-        lines.append(_indented(Text("no run of the same origin explains this", style="yellow")))
+        yield _INDENT, Text("no run of the same origin explains this", style="yellow")
     if with_links:
-        lines += _link_lines(entry)
-    return Group(*lines)
+        yield from _link_lines(entry)
 
 
-def _indented(text: Text, by: int = _INDENT) -> Padding:
-    """Below the first line, also where a narrow terminal breaks it."""
-    return Padding(text, (0, 0, 0, by), expand=False)
-
-
-def _link_lines(entry: Mapping[str, Any]) -> list[RenderableType]:
-    lines: list[RenderableType] = []
+def _link_lines(entry: Mapping[str, Any]) -> Iterator[tuple[int, Text]]:
     configured_by = entry["configured_by"]
     if configured_by is not None:
         behind = ", behind the workspace's latest" if configured_by["behind"] else ""
@@ -75,25 +78,25 @@ def _link_lines(entry: Mapping[str, Any]) -> list[RenderableType]:
             f"commit {configured_by['commit']} ({configured_by['branch'] or 'no branch'},"
             f" sync {configured_by['sync_id'][:_SHORT_ID]}){behind}"
         )
-        lines += _link_text("configured by", target, configured_by)
+        yield from _link_text("configured by", target, configured_by)
     for link in entry["links"]:
         target = f"{link['target']['kind'].replace('_', ' ')} {link['target']['id'][:_SHORT_ID]}"
-        lines += _link_text(link["rule"].replace("_", " "), target, link)
+        yield from _link_text(link["rule"].replace("_", " "), target, link)
     if entry["links_omitted"]:
-        lines.append(_indented(Text("… and more links than are kept", style="dim")))
-    return lines
+        yield _INDENT, Text("… and more links than are kept", style="dim")
 
 
-def _link_text(rule: str, target: str, link: Mapping[str, Any]) -> list[RenderableType]:
+def _link_text(rule: str, target: str, link: Mapping[str, Any]) -> Iterator[tuple[int, Text]]:
     line = Text("→ ")
     line.append(rule, style="bold")
     line.append(f" {target}")
     line.append(f" [{link['confidence']}]", style="dim")
-    why = Text(link["explanation"], style="italic")
-    return [_indented(line), _indented(why, _INDENT + 2)]
+    yield _INDENT, line
+    yield _INDENT + 2, Text(link["explanation"], style="italic")
 
 
-def _what(entry: Mapping[str, Any]) -> str:
+def what_text(entry: Mapping[str, Any]) -> str:
+    """What was done to what, in a few words."""
     match entry["kind"]:
         case "action_run":
             version = f" {entry['block_version']}" if entry["block_version"] else ""
@@ -107,7 +110,8 @@ def _what(entry: Mapping[str, Any]) -> str:
             return f"{other} {entry['id'][:_SHORT_ID]}"
 
 
-def _duration(duration_ms: int) -> str:
+def duration_text(duration_ms: int) -> str:
+    """`1.5 s`, `4:21 min` or `2:10:00 h`."""
     seconds = duration_ms // 1000
     if seconds >= 3600:
         return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02} h"

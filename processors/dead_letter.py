@@ -6,16 +6,9 @@ from processors.correlator import DeadEvent
 from schemas import topics
 from schemas.codec import Codec
 from schemas.envelope import Envelope, encode_envelope
-from schemas.kinds import DeadLetterReason
+from schemas.kinds import DEAD_EVENT_DETAILS, DeadLetterReason
 
 DEAD_LETTER_CODEC: Final = Codec("dead_letter")
-
-_DETAILS: Final = {
-    DeadLetterReason.CONFLICTING_SNAPSHOT: "contradicts an earlier closed snapshot of the record,"
-    " or ends before the record's start; the first one stays",
-    DeadLetterReason.FOREIGN_SNAPSHOT: "the record belongs to another actor, who sent its first"
-    " snapshot",
-}
 
 
 def dead_event_letter(
@@ -37,7 +30,7 @@ def dead_event_letter(
         "offset": offset,
         "index": dead.index,
         "reason": dead.reason.value,
-        "detail": _DETAILS[dead.reason],
+        "detail": DEAD_EVENT_DETAILS[dead.reason],
         "kind": event.type,
         "id": event.fields["id"],
         "received_at": envelope.received_at,

@@ -23,7 +23,7 @@ from runtime.clock import WallClock, wall_clock_us
 from runtime.errors import UnavailableError
 from runtime.metrics import FACTS_HELD
 from runtime.sqlite_log import PARTITION, LoggedMessage, SqliteLog
-from schemas.entry import TimelineBatch
+from schemas.entry import TimelineBatch, row_count
 from timeline.writer import EntryWriter
 
 T = TypeVar("T")
@@ -148,7 +148,7 @@ class EmbeddedPipeline:
             if outcome.row is not None:
                 kept[outcome.row[0]] = outcome.row[1]
             outcomes.append(outcome)
-            rows += sum(len(batch["entries"]) for batch in outcome.batches)
+            rows += sum(map(row_count, outcome.batches))
             if is_bounded and rows >= self._rows_max:
                 break
         return outcomes

@@ -27,7 +27,7 @@ from runtime.errors import LogUnavailableError, TimelineUnavailableError
 from runtime.metrics import DEAD_LETTERS, WATERMARK_LAG_SECONDS
 from schemas import topics
 from schemas.codec import UndecodableError
-from schemas.entry import TIMELINE_CODEC, TimelineBatch
+from schemas.entry import TIMELINE_CODEC, TimelineBatch, row_count
 from schemas.kinds import DeadLetterReason
 from timeline.writer import EntryWriter
 
@@ -239,7 +239,7 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships n
                 )
                 continue
             batches.append(batch)
-            rows += len(batch["entries"])
+            rows += row_count(batch)
         return taken, batches
 
     def _inserted(

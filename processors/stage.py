@@ -4,20 +4,26 @@ Faust (`app.py`) and the embedded driver (`embedded.py`) run the same stage; the
 where rows, batches and dead letters go. Pure but for metrics.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from itertools import zip_longest
+from typing import Any, Final, TypeAlias, TypeVar
 
 from processors.applied_envelope import AppliedEnvelope, decode_row, encode_row, row_key
 from processors.correlator import Applied, Correlator, snapshots_of
 from processors.dead_letter import dead_event_letter, undecodable_letter
+from processors.snapshot_row import cut, snapshot_rows
 from runtime.metrics import DEAD_LETTERS, ENTRIES_EMITTED, ENVELOPES_APPLIED
 from schemas.codec import UndecodableError
-from schemas.entry import TimelineBatch
+from schemas.entry import SnapshotRow, TimelineBatch
 from schemas.envelope import Envelope, decode_envelope
+
+T = TypeVar("T")
 
 # An entry with all its links is about 4 kB: a batch stays well below a message's limit.
 _ENTRIES_PER_BATCH: Final = 250
+# At most two an event, each smaller than its event.
+_OBSERVATIONS_PER_BATCH: Final = 2_000
 
 RowLoader: TypeAlias = Callable[[bytes], bytes | None]
 
@@ -60,17 +66,19 @@ class Stage:
         try:
             envelope = decode_envelope(message)
             snapshots = snapshots_of(envelope)
+            received = _received(envelope)
         except UndecodableError as error:
             letter = undecodable_letter(message, error, partition=partition, offset=offset)
             DEAD_LETTERS.labels(letter["reason"]).inc()
-            empty = _batch("", "", partition, offset, 0, is_last=True)
-            return Outcome(batches=[empty], dead_letters=[letter])
+            return Outcome(batches=[_empty_batch(partition, offset)], dead_letters=[letter])
         key = row_key(partition, envelope.key, offset)
         correlator = self._correlator(partition)
         if correlator.is_applied(envelope, offset):
             applied = correlator.replay(envelope, _decoded(load_row(key)))
         else:
             applied = correlator.apply(envelope, offset, snapshots)
+        for dead in applied.dead:
+            received[dead.index]["dead_reason"] = dead.reason.value
         ENVELOPES_APPLIED.inc()
         ENTRIES_EMITTED.inc(len(applied.entries))
         letters = [
@@ -81,7 +89,7 @@ class Stage:
             DEAD_LETTERS.labels(letter["reason"]).inc()
         return Outcome(
             row=None if applied.row is None else (key, encode_row(applied.row)),
-            batches=_batches(envelope, applied, partition, offset),
+            batches=_batches(envelope, applied, received, partition, offset),
             dead_letters=letters,
         )
 
@@ -97,44 +105,62 @@ def _decoded(row: bytes | None) -> AppliedEnvelope | None:
     return None if row is None else decode_row(row)
 
 
+def _received(envelope: Envelope) -> list[SnapshotRow]:
+    """Raises UndecodableError, like `snapshots_of`, before anything was changed."""
+    try:
+        return snapshot_rows(envelope)
+    except (KeyError, ValueError, TypeError, OverflowError) as error:
+        raise UndecodableError(f"envelope: {type(error).__name__} in an event") from error
+
+
 def _batches(
-    envelope: Envelope, applied: Applied, partition: int, offset: int
+    envelope: Envelope,
+    applied: Applied,
+    received: Sequence[SnapshotRow],
+    partition: int,
+    offset: int,
 ) -> list[TimelineBatch]:
-    """At least one batch, so that the watermark passes envelopes that changed nothing."""
-    batches: list[TimelineBatch] = []
-    starts = range(0, max(len(applied.entries), 1), _ENTRIES_PER_BATCH)
-    for start in starts:
-        batch = _batch(
-            envelope.sender.organization,
-            envelope.workspace or "",
-            partition,
-            offset,
-            envelope.received_at,
-            is_last=start == starts[-1],
-        )
-        batch["entries"] = applied.entries[start : start + _ENTRIES_PER_BATCH]
-        if start == 0:
-            batch["observations"] = applied.observations
-        batches.append(batch)
+    """At least one batch, because each event is in one: so the watermark passes every envelope."""
+    sender = envelope.sender
+    parts = zip_longest(
+        _parts(applied.entries, _ENTRIES_PER_BATCH),
+        _parts(applied.observations, _OBSERVATIONS_PER_BATCH),
+        cut(received),
+    )
+    batches: list[TimelineBatch] = [
+        {
+            "organization": sender.organization,
+            "workspace": envelope.workspace or "",
+            "partition": partition,
+            "offset": offset,
+            "received_at": envelope.received_at,
+            "is_last": False,
+            "entries": entries or [],
+            "observations": observations or [],
+            "actor": sender.actor,
+            "actor_kind": sender.actor_kind,
+            "key_id": sender.key_id,
+            "snapshots": snapshots or [],
+        }
+        for entries, observations, snapshots in parts
+    ]
+    batches[-1]["is_last"] = True
     return batches
 
 
-def _batch(
-    organization: str,
-    workspace: str,
-    partition: int,
-    offset: int,
-    received_at: int,
-    *,
-    is_last: bool,
-) -> TimelineBatch:
+def _parts(rows: list[T], size: int) -> list[list[T]]:
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
+
+
+def _empty_batch(partition: int, offset: int) -> TimelineBatch:
+    """What moves the watermark past a message of which nothing is known."""
     return {
-        "organization": organization,
-        "workspace": workspace,
+        "organization": "",
+        "workspace": "",
         "partition": partition,
         "offset": offset,
-        "received_at": received_at,
-        "is_last": is_last,
+        "received_at": 0,
+        "is_last": True,
         "entries": [],
         "observations": [],
     }

@@ -5,12 +5,20 @@ from collections.abc import Mapping
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from query.cases import case_routes
+from query.dead_letters import dead_letter_routes
+from query.deployments import deployment_routes
 from query.health import health_routes
+from query.history import history_routes
+from query.incidents import incident_routes
 from query.instances import instance_routes
 from query.lists import list_routes
 from query.positions import position_routes
 from query.records import record_routes
 from query.services import Check, QueryServices
+from query.sql import sql_routes
+from query.summary import summary_routes
+from query.workspaces import workspace_routes
 from runtime.http import build_app
 
 
@@ -19,8 +27,16 @@ def query_routes(services: QueryServices) -> list[Route]:
     return [
         *list_routes(services),
         *record_routes(services),
+        *case_routes(services),
+        *incident_routes(services),
+        *history_routes(services),
+        *dead_letter_routes(services),
         *instance_routes(services),
+        *workspace_routes(services),
         *position_routes(services),
+        *summary_routes(services),
+        *deployment_routes(services),
+        *sql_routes(services),
     ]
 
 

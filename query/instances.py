@@ -10,6 +10,9 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from query.access import reading_route
+from query.export_format import other_parameters
+from query.export_pages import export_form, page_sizes, with_watermark
+from query.instance_export import InstanceExport
 from query.missing import not_found
 from query.services import QueryServices
 from timeline.instance_query import parse_instance_filters, read_instance, read_instances
@@ -25,8 +28,14 @@ def instance_routes(services: QueryServices) -> list[Route]:
 
 
 async def _list(services: QueryServices, request: Request, scope: Scope) -> Any:
-    filters = parse_instance_filters(request.query_params.multi_items())
+    form = export_form(request)
+    filters = parse_instance_filters(other_parameters(request))
     watermark = await services.watermarks.json(services.partitions)
+    if form is not None:
+        sizes = page_sizes(request, filters.limit)
+        export = InstanceExport(services.store, scope.organization, filters, sizes)
+        answer = export.response(form, filename=f"cli-instances{form.suffix}")
+        return with_watermark(answer, watermark)
     page = await read_instances(services.store, scope.organization, filters)
     return {"items": page.items, "next_cursor": page.next_cursor, "watermark": watermark}
 

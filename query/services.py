@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from control.authenticator import Principal
+from control.database import Control
+from query.label_mirror import LabelMirror
 from query.watermark_view import WatermarkView
 from runtime.clock import WallClock
 from runtime.settings import Settings
@@ -32,6 +34,8 @@ class QueryServices:
     """
 
     store: Store
+    control: Control
+    label_mirror: LabelMirror
     watermarks: WatermarkView
     authenticator: Authenticates
     position_secret: bytes
@@ -49,6 +53,7 @@ def query_services(
     settings: Settings,
     *,
     store: Store,
+    control: Control,
     authenticator: Authenticates,
     position_secret: bytes,
     wall_clock: WallClock,
@@ -56,6 +61,8 @@ def query_services(
     """The services these settings describe. Nothing connects yet."""
     return QueryServices(
         store=store,
+        control=control,
+        label_mirror=LabelMirror(control, store),
         watermarks=WatermarkView(store),
         authenticator=authenticator,
         position_secret=position_secret,

@@ -277,6 +277,9 @@ class EdgeMiddleware:
             await self._app(scope, receive, send_answer)
         except ClientDisconnect:
             status = status or _CLIENT_CLOSED_STATUS
+        except AnswerBrokenOffError:
+            # Whoever raised it has said why.
+            raise
         except Exception as error:
             _log.error("unexpected_error", error=type(error).__name__, at=_places(error))
             if status:

@@ -53,6 +53,11 @@ class Settings(BaseSettings):
     clickhouse_url: Annotated[str, AfterValidator(_clickhouse_url)] = Field(
         "", description="ClickHouse by HTTP, 25.8 or newer; empty: the embedded store"
     )
+    clickhouse_sql_url: Annotated[str, AfterValidator(_clickhouse_url)] = Field(
+        "",
+        description="The same server by a user that may only read, for analysts' SQL; empty: the"
+        " user of OPSTRAIL_CLICKHOUSE_URL",
+    )
     clickhouse_database: str = Field(
         "opstrail", pattern=r"^[a-z][a-z0-9_]{0,62}$", description="Database of the timeline"
     )
@@ -84,7 +89,7 @@ class Settings(BaseSettings):
         description="How far back late events are linked; nothing is let go yet, so all are",
     )
     lost_after_hours: int = Field(
-        24, ge=1, description="After how long an open record reads as lost"
+        24, ge=1, le=24 * 36_500, description="After how long an open record reads as lost"
     )
     deploy_actions: Annotated[str, AfterValidator(_deploy_actions)] = Field(
         "deploy,install",

@@ -1,6 +1,6 @@
 """An entry: one row of the timeline, as a flat row and as the JSON object of the API.
 
-The row is what travels on audit.timeline (`schemas/avro/timeline_batch-1.avsc`) and what the
+The row is what travels on audit.timeline (`schemas/avro/timeline_batch-2.avsc`) and what the
 timeline store keeps, under the same names: empty strings mean "not known", times are µs.
 """
 
@@ -71,8 +71,24 @@ class ObservationRow(TypedDict):
     actor: str
 
 
+class SnapshotRow(TypedDict):
+    """One event as received. `event` is its JSON text (`schemas/event_json.py`)."""
+
+    index: int  # of the event in its envelope, from 0
+    kind: str
+    id: str
+    occurred_at: int  # its latest own time; of none, when it arrived
+    cli_instance_id: NotRequired[str]
+    client_seq: NotRequired[int | None]
+    dead_reason: NotRequired[str]  # empty: it was used
+    event: str
+
+
 class TimelineBatch(TypedDict):
-    """What one envelope changed. `partition` and `offset` are the envelope's on audit.events."""
+    """What one envelope changed. `partition` and `offset` are the envelope's on audit.events.
+
+    A batch written with version 1 of the schema lacks what is not required here.
+    """
 
     organization: str
     workspace: str
@@ -82,6 +98,15 @@ class TimelineBatch(TypedDict):
     is_last: bool
     entries: list[dict[str, Any]]  # EntryRow with the kind's own columns
     observations: list[ObservationRow]
+    actor: NotRequired[str]
+    actor_kind: NotRequired[str]
+    key_id: NotRequired[str]
+    snapshots: NotRequired[list[SnapshotRow]]
+
+
+def row_count(batch: TimelineBatch) -> int:
+    """How much an insert of this batch is: its rows in whatever table."""
+    return len(batch["entries"]) + len(batch["observations"]) + len(batch.get("snapshots", ()))
 
 
 def link_id(

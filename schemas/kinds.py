@@ -1,6 +1,8 @@
 """The closed vocabularies of the contract."""
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Final
 
 
 class Kind(StrEnum):
@@ -63,3 +65,12 @@ class DeadLetterReason(StrEnum):
     CONFLICTING_SNAPSHOT = "conflicting_snapshot"
     FOREIGN_SNAPSHOT = "foreign_snapshot"
     UNDECODABLE = "undecodable"
+
+
+# What people are told of an event that was set aside; an undecodable message says its own.
+DEAD_EVENT_DETAILS: Final[Mapping[DeadLetterReason, str]] = {
+    DeadLetterReason.CONFLICTING_SNAPSHOT: "contradicts an earlier closed snapshot of the record,"
+    " or ends before the record's start; the first one stays",
+    DeadLetterReason.FOREIGN_SNAPSHOT: "the record belongs to another actor, who sent its first"
+    " snapshot",
+}

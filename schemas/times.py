@@ -17,6 +17,7 @@ _SHAPE: Final = re.compile(
     re.ASCII,
 )
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_NAIVE_EPOCH: Final = _EPOCH.replace(tzinfo=None)
 _EPOCH_ORDINAL: Final = _EPOCH.toordinal()
 _END_US: Final = (datetime(2200, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -46,7 +47,9 @@ def parse_us(text: str) -> int:
 
 def format_us(time_us: int) -> str:
     """`2026-03-24T10:12:03.000000Z`: always UTC, always six digits, so that text sorts as time."""
-    return to_datetime(time_us).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    # Naive, because isoformat would write +00:00; and half the time that strftime takes.
+    moment = _NAIVE_EPOCH + timedelta(microseconds=time_us)
+    return moment.isoformat("T", "microseconds") + "Z"
 
 
 def to_datetime(time_us: int) -> datetime:

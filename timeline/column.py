@@ -36,6 +36,22 @@ class Column:
         return f"`{self.name}` {self.type} COMMENT '{comment}' CODEC({self.codec})"
 
 
+@dataclass(frozen=True, slots=True)
+class Index:
+    """Lets a search skip granules: `type` tells by what, over an SQL expression."""
+
+    name: str
+    expression: str
+    type: str
+    granularity: int  # so many granules of the table share one entry of the index
+
+    @property
+    def ddl(self) -> str:
+        return (
+            f"INDEX {self.name} {self.expression} TYPE {self.type} GRANULARITY {self.granularity}"
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
     """`settings` hold on both engines, `settings_embedded` on chDB only."""
@@ -46,13 +62,15 @@ class Table:
     engine: str
     order_by: str
     partition_by: str = ""
+    indexes: Sequence[Index] = ()
     settings: Mapping[str, int] = field(default_factory=dict)
     settings_embedded: Mapping[str, int] = field(default_factory=dict)
 
     def create(self, *, is_embedded: bool) -> str:
         """The statement that makes the table where it is missing."""
         assert _IDENTIFIER.fullmatch(self.name), self.name
-        columns = ",\n  ".join(column.ddl for column in self.columns)
+        parts: list[Column | Index] = [*self.columns, *self.indexes]
+        columns = ",\n  ".join(part.ddl for part in parts)
         partition = f"PARTITION BY {self.partition_by} " if self.partition_by else ""
         chosen = {**self.settings, **(self.settings_embedded if is_embedded else {})}
         settings = ", ".join(f"{name} = {value}" for name, value in chosen.items())

@@ -35,6 +35,11 @@ class Connection:
         self._client = client
         self._database = database
 
+    @property
+    def client(self) -> Client:
+        """For `sql_execution.py` alone, which tells errors apart in its own way."""
+        return self._client
+
     def create_database(self) -> None:
         with translated("making the database"):
             # The pattern of the setting leaves nothing to escape.

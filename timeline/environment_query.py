@@ -58,3 +58,25 @@ async def mirror_workspaces(store: Store, rows: Sequence[WorkspaceRow], *, token
         "version": [row.version for row in rows],
     }
     await store.write(lambda connection: connection.insert(ddl.WORKSPACES, columns, token=token))
+
+
+async def read_mirrored(
+    store: Store, after: tuple[str, str], until: tuple[str, str]
+) -> dict[tuple[str, str], int]:
+    """(organization, workspace) -> version of the label here, of those after `after` and up to
+    `until`, sorted as text. Raises TimelineUnavailableError.
+    """
+    statement = Statement(
+        f"SELECT organization, name, max(version) FROM {ddl.WORKSPACES.name}"
+        " WHERE (organization, name) > ({after_organization:String}, {after_name:String})"
+        " AND (organization, name) <= ({until_organization:String}, {until_name:String})"
+        " GROUP BY organization, name",
+        {
+            "after_organization": after[0],
+            "after_name": after[1],
+            "until_organization": until[0],
+            "until_name": until[1],
+        },
+    )
+    rows = await store.rows(statement)
+    return {(str(organization), str(name)): int(version) for organization, name, version in rows}

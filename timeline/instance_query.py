@@ -1,24 +1,33 @@
 """The register of CLI instances. Source: the contract, section 2."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 
+from schemas.limits import KIB
 from schemas.times import format_us
 from timeline import ddl
 from timeline.cursor import decode_opaque, encode_opaque, refused_cursor
-from timeline.parameters import INSTANCE_ID, LIMIT_DEFAULT, Parameters
+from timeline.parameters import INSTANCE_ID, LIMIT_DEFAULT, Parameters, refuse
 from timeline.statement import Statement
 from timeline.store import Store
+from timeline.version_order import VersionKey, version_key
 
 InstanceJson: TypeAlias = dict[str, Any]
 
 INSTANCE_FILTERS: Final = (
-    *("version", "seen_before", "seen_after", "first_seen_after", "actor", "os"),
-    *("limit", "cursor"),
+    *("version", "version_below", "seen_before", "seen_after", "first_seen_after"),
+    *("actor", "os", "limit", "cursor"),
 )
+
+# ClickHouse takes at most 128 KiB for the value of one parameter.
+_VERSIONS_BYTES_MAX: Final = 96 * KIB
+# What stands around each in it: quotes and a comma. No version that can be read needs escaping.
+_VERSION_BYTES_MORE: Final = 3
+# Of usual length they take a dozen statements; as long as can be, some three hundred.
+_VERSIONS_MAX: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +35,7 @@ class InstanceFilters:
     """Empty and None mean: not asked for. Times in µs; "after" is at or after, "before" before."""
 
     versions: tuple[str, ...] = ()  # as last seen
+    below: VersionKey | None = None  # as last seen; what is no version is not below any
     actors: tuple[str, ...] = ()
     systems: tuple[str, ...] = ()
     seen_before_us: int | None = None
@@ -45,6 +55,7 @@ def parse_instance_filters(pairs: Iterable[tuple[str, str]]) -> InstanceFilters:
     given = Parameters(pairs, INSTANCE_FILTERS)
     return InstanceFilters(
         versions=given.texts("version"),
+        below=_below(given),
         actors=given.texts("actor"),
         systems=given.texts("os"),
         seen_before_us=given.time_us("seen_before"),
@@ -56,8 +67,20 @@ def parse_instance_filters(pairs: Iterable[tuple[str, str]]) -> InstanceFilters:
 
 
 async def read_instances(store: Store, organization: str, filters: InstanceFilters) -> InstancePage:
-    """A page of the register, sorted by id. Raises TimelineUnavailableError."""
-    rows = await store.rows(_statement(organization, filters))
+    """A page of the register, sorted by id.
+
+    Raises RefusedError: too many versions to compare; TimelineUnavailableError.
+    """
+    if filters.below is None:
+        rows = await store.rows(_statement(organization, filters))
+    else:
+        # An instance has one version, so each is in the answer to one of these at most.
+        found = [
+            row
+            for versions in _portions(await _versions_below(store, organization, filters.below))
+            for row in await store.rows(_statement(organization, filters, versions))
+        ]
+        rows = sorted(found, key=lambda row: str(row[0]))
     items = [_instance_json(row) for row in rows[: filters.limit]]
     is_more = len(rows) > filters.limit
     return InstancePage(items, _write_cursor(items[-1]["id"]) if is_more else None)
@@ -72,6 +95,47 @@ async def read_instance(store: Store, organization: str, id_: str) -> InstanceJs
         )
     )
     return _instance_json(rows[0]) if rows else None
+
+
+def _below(given: Parameters) -> VersionKey | None:
+    texts = given.texts("version_below")
+    given.one("version_below")
+    if not texts:
+        return None
+    key = version_key(texts[0])
+    if key is None:
+        refuse("version_below", "cannot be read as a version, such as 0.18.0 or v1.2.3-rc.1")
+    return key
+
+
+async def _versions_below(store: Store, organization: str, bound: VersionKey) -> list[str]:
+    """Of the versions ever seen those below; the order of versions is beyond SQL."""
+    rows = await store.rows(
+        Statement(
+            f"SELECT DISTINCT cli_version FROM {ddl.INSTANCES.name}"
+            " WHERE organization = {organization:String} LIMIT {most:UInt32}",
+            {"organization": organization, "most": _VERSIONS_MAX + 1},
+        )
+    )
+    if len(rows) > _VERSIONS_MAX:
+        refuse("version_below", f"more than {_VERSIONS_MAX:,} versions to compare; use `version`")
+    keys = ((str(version), version_key(str(version))) for (version,) in rows)
+    return [version for version, key in keys if key is not None and key < bound]
+
+
+def _portions(versions: Sequence[str]) -> Iterator[list[str]]:
+    """Each fits into a parameter."""
+    portion: list[str] = []
+    size_bytes = 0
+    for version in versions:
+        version_bytes = len(version.encode()) + _VERSION_BYTES_MORE
+        if size_bytes + version_bytes > _VERSIONS_BYTES_MAX:
+            yield portion
+            portion, size_bytes = [], 0
+        portion.append(version)
+        size_bytes += version_bytes
+    if portion:
+        yield portion
 
 
 def _select(condition: str) -> str:
@@ -94,7 +158,9 @@ def _select(condition: str) -> str:
     )
 
 
-def _statement(organization: str, filters: InstanceFilters) -> Statement:
+def _statement(
+    organization: str, filters: InstanceFilters, versions_below: Sequence[str] | None = None
+) -> Statement:
     parameters: dict[str, Any] = {
         "organization": organization,
         "after_id": filters.after_id,
@@ -104,6 +170,9 @@ def _statement(organization: str, filters: InstanceFilters) -> Statement:
     if filters.versions:
         parameters["versions"] = list(filters.versions)
         conditions.append("version IN {versions:Array(String)}")
+    if versions_below is not None:
+        parameters["versions_below"] = list(versions_below)
+        conditions.append("version IN {versions_below:Array(String)}")
     if filters.systems:
         parameters["systems"] = list(filters.systems)
         conditions.append("os IN {systems:Array(String)}")

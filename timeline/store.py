@@ -13,8 +13,11 @@ import os
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -22,7 +25,7 @@ from urllib.parse import unquote, urlsplit
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 
-from runtime.errors import TimelineUnavailableError
+from runtime.errors import TimelineUnavailableError, UnavailableError
 from runtime.settings import Settings
 from timeline.connection import Connection, Row, translated
 from timeline.statement import Statement
@@ -31,9 +34,15 @@ T = TypeVar("T")
 
 # More reads at once only share the same two or four cores; the rest queue here.
 READ_THREADS: Final = 4
+# Analysts' queries and streams at once; each may keep a core busy, so that pages have the others.
+SQL_LANES: Final = 3
+SQL_LANE_WAIT_S: Final = 10.0
+_SQL_LANE_POLL_S: Final = 0.02
 CONNECT_TIMEOUT_S: Final = 5
 READ_TIMEOUT_S: Final = 15
 WRITE_TIMEOUT_S: Final = 120
+# Above the longest that a stream may take in the engine.
+SQL_TIMEOUT_S: Final = 630
 PING_TIMEOUT_S: Final = 3.0
 # Below READ_TIMEOUT_S, so that the engine ends a slow query before its client gives up.
 QUERY_SECONDS_MAX: Final = 10
@@ -61,19 +70,55 @@ class Store:
     """Belongs to one process; `close` ends its threads after what is under way."""
 
     def __init__(
-        self, connect: Callable[[int], Client], *, database: str, memory_bytes_max: int, name: str
+        self,
+        connect: Callable[[int], Client],
+        *,
+        database: str,
+        memory_bytes_max: int,
+        name: str,
+        connect_sql: Callable[[int], Client] | None = None,
     ) -> None:
-        """`connect(timeout_s)` opens a client. `name` is for people: where the store is."""
+        """`connect(timeout_s)` opens a client; `connect_sql` one with the rights of analysts.
+
+        `name` is for people: where the store is.
+        """
         self.database = database
         self.name = name
         self._connect = connect
         reading = {"max_execution_time": QUERY_SECONDS_MAX, "max_memory_usage": memory_bytes_max}
         writing = {"max_execution_time": 0, "max_memory_usage": memory_bytes_max}
-        self._reading = _Lane(self._open(READ_TIMEOUT_S, reading), READ_THREADS, "read")
-        self._writing = _Lane(self._open(WRITE_TIMEOUT_S, writing), 1, "write")
+        self._reading = Lane(self._open(READ_TIMEOUT_S, reading), READ_THREADS, "read")
+        self._writing = Lane(self._open(WRITE_TIMEOUT_S, writing), 1, "write")
         # Its own thread: whether the store answers must not depend on how busy the others are.
-        self._pinging = _Lane(self._open(CONNECT_TIMEOUT_S, reading), 1, "ping")
+        self._pinging = Lane(self._open(CONNECT_TIMEOUT_S, reading), 1, "ping")
+        self._sql = [
+            Lane(self._open(SQL_TIMEOUT_S, reading, connect_sql), 1, f"sql-{number}")
+            for number in range(SQL_LANES)
+        ]
+        # Taken and given back by any thread or loop: a deque needs no lock for that.
+        self._sql_free = deque(self._sql)
         self.is_embedded = False
+
+    @asynccontextmanager
+    async def sql_lane(self) -> AsyncIterator["Lane"]:
+        """A lane for one reader; given back when what was submitted last has ended.
+
+        Raises UnavailableError when all are busy for long.
+        """
+        deadline_s = time.monotonic() + SQL_LANE_WAIT_S
+        while not self._sql_free:
+            if time.monotonic() > deadline_s:
+                raise UnavailableError("all lanes for SQL are busy")
+            await asyncio.sleep(_SQL_LANE_POLL_S)
+        lane = self._sql_free.popleft()
+        try:
+            yield lane
+        finally:
+            # Its one thread works in order: this comes after whatever is still under way.
+            try:
+                lane.submit(lambda _: self._sql_free.append(lane))
+            except TimelineUnavailableError:
+                self._sql_free.append(lane)  # closed for good
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run `work` on a reading connection. Raises TimelineUnavailableError."""
@@ -111,13 +156,18 @@ class Store:
 
     def close(self) -> None:
         """Wait for what is under way, then disconnect."""
-        for lane in (self._pinging, self._reading, self._writing):
+        for lane in (self._pinging, self._reading, self._writing, *self._sql):
             lane.close()
 
-    def _open(self, timeout_s: int, limits: dict[str, Any]) -> Callable[[], Connection]:
+    def _open(
+        self,
+        timeout_s: int,
+        limits: dict[str, Any],
+        connect: Callable[[int], Client] | None = None,
+    ) -> Callable[[], Connection]:
         def open_connection() -> Connection:
             with translated("connecting to the timeline store"):
-                client = self._connect(timeout_s)
+                client = (connect or self._connect)(timeout_s)
                 known = client.server_settings
                 optional = {
                     name: value for name, value in _SETTINGS_IF_KNOWN.items() if name in known
@@ -131,7 +181,7 @@ class Store:
         return open_connection
 
 
-class _Lane:
+class Lane:
     """A few threads for one kind of work, each with its own connection."""
 
     def __init__(self, connect: Callable[[], Connection], threads: int, name: str) -> None:
@@ -145,6 +195,10 @@ class _Lane:
             return self._pool.submit(self._run, work)
         except RuntimeError as error:
             raise TimelineUnavailableError("the timeline store is closed") from error
+
+    async def run(self, work: Callable[[Connection], T]) -> T:
+        """Wait for `work` on one of the threads. A caller that is cancelled does not end it."""
+        return await asyncio.wrap_future(self.submit(work))
 
     def close(self) -> None:
         self._pool.shutdown(wait=True)
@@ -169,6 +223,9 @@ def open_store(settings: Settings) -> Store:
             database=settings.clickhouse_database,
             memory_bytes_max=settings.memory_bytes_max,
             name="clickhouse",
+            connect_sql=_server(settings.clickhouse_sql_url)
+            if settings.clickhouse_sql_url
+            else None,
         )
     else:
         store = Store(

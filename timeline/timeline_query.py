@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from schemas.kinds import Status
+from schemas.times import format_us
 from timeline import ddl
 from timeline.connection import Connection
 from timeline.cursor import Cursor, Order, write_cursor
@@ -21,12 +22,14 @@ from timeline.filters import TEXT_COLUMNS, Filters, Period
 from timeline.scope import Scope
 from timeline.statement import Statement
 from timeline.store import Store
-from timeline.windows import Stretch, Window, windows
+from timeline.windows import GROWTH, Stretch, Window, windows
 
 # No time of a record lies outside: 1970 to 2199.
 _BEGINNING_US: Final = 0
 _END_US: Final = 1 << 53
 HOUR_US: Final = 3_600_000_000
+# A server takes parameters of up to 128 KiB; a place has at most about 250 characters.
+_PLACES_MAX: Final = 400
 
 _STRETCHES: Final = Statement(
     "SELECT toUnixTimestamp64Micro(min(occurred_at)), toUnixTimestamp64Micro(max(occurred_at)),"
@@ -65,8 +68,11 @@ def _read_page(connection: Connection, scope: Scope, filters: Filters, moment: M
         places = search.next_places(wanted - len(rows))
         if not places:
             break
-        statement = entries_statement(scope, filters, moment, places)
-        rows += map(entry_row, connection.rows(statement))
+        # Later places stand behind earlier ones, so their entries do.
+        for first in range(0, len(places), _PLACES_MAX):
+            portion = places[first : first + _PLACES_MAX]
+            statement = entries_statement(scope, filters, moment, portion)
+            rows += map(entry_row, connection.rows(statement))
     shown = rows[: filters.limit]
     is_more = len(rows) > filters.limit
     return Page(shown, write_cursor(_place(shown[-1]), filters.order) if is_more else None)
@@ -85,7 +91,9 @@ class _Search:
         stretches: list[Stretch] = []
         if bounds.start < bounds.end:
             stretches = [Stretch(*row) for row in connection.rows(_STRETCHES)]
-        self._windows = windows(stretches, bounds, filters.order, filters.limit + 1)
+        # As if more rows were wanted: about so many have to be looked at for one that fits.
+        looked_at = (filters.limit + 1) * GROWTH ** _narrowness(filters)
+        self._windows = windows(stretches, bounds, filters.order, looked_at)
         self._window = next(self._windows, None)
 
     def next_places(self, wanted: int) -> list[Cursor]:
@@ -106,6 +114,15 @@ class _Search:
             if len(places) < wanted:
                 self._window = next(self._windows, None)
         return places
+
+
+def _narrowness(filters: Filters) -> int:
+    """How few entries the filters leave, in steps; a guess that only costs time when it is wrong.
+
+    What the table is sorted by, or has an index for, is cheap to look for in a wide window.
+    """
+    is_indexed = filters.texts or filters.commits or filters.flags
+    return (1 if filters.workspaces else 0) + (2 if is_indexed else 0)
 
 
 def _place(row: EntryColumns) -> Cursor:
@@ -165,7 +182,16 @@ def entries_statement(
     """The entries at these places whose highest revision fits, in order."""
     times = [place.occurred_at for place in places]
     parameters: dict[str, Any] = {
-        "places": [(place.workspace, place.occurred_at, place.kind, place.id) for place in places]
+        "places": [
+            (
+                place.workspace,
+                place.occurred_at // HOUR_US,
+                place.kind,
+                _time_text(place.occurred_at),
+                place.id,
+            )
+            for place in places
+        ]
     }
     keys = [
         *scope.conditions(parameters),
@@ -185,13 +211,17 @@ def entries_statement(
     )
 
 
-# In the order of the table's key, so that its index finds each of them.
+# In the order of the table's key, so that its index finds each of them. An array that is stated as
+# it is: the result of a subquery is looked up four times as slowly.
 _AT_PLACES: Final = (
-    f"(workspace, {ddl.HOUR}, kind, occurred_at, id) IN ("
-    "SELECT place.1, intDiv(place.2, 3600000000), place.3,"
-    " fromUnixTimestamp64Micro(place.2, 'UTC'), place.4 FROM (SELECT arrayJoin("
-    "{places:Array(Tuple(String, Int64, String, String))}) AS place))"
+    f"(workspace, {ddl.HOUR}, kind, occurred_at, id) IN"
+    " {places:Array(Tuple(String, Int64, String, DateTime64(6, 'UTC'), String))}"
 )
+
+
+def _time_text(time_us: int) -> str:
+    """As the engine reads a time inside an array."""
+    return format_us(time_us).rstrip("Z").replace("T", " ")
 
 
 def _between(window: Window, parameters: dict[str, Any]) -> list[str]:
@@ -261,8 +291,7 @@ def _value_conditions(filters: Filters, moment: Moment, parameters: dict[str, An
         conditions.append(_active(period, number, moment, parameters))
     for name, texts in filters.texts.items():
         parameters[f"{name}_in"] = list(texts)
-        alternatives = [f"`{column}` IN {{{name}_in:Array(String)}}" for column in _columns(name)]
-        conditions.append(f"({' OR '.join(alternatives)})")
+        conditions.append(_is_one_of(name, f"{{{name}_in:Array(String)}}"))
     if filters.statuses:
         parameters |= {"statuses": list(filters.statuses), "lost_before": moment.lost_before_us}
         conditions.append(
@@ -275,6 +304,10 @@ def _value_conditions(filters: Filters, moment: Moment, parameters: dict[str, An
     if filters.commits:
         parameters["commits"] = list(filters.commits)
         conditions.append(f"({' OR '.join(map(_is_commit, _COMMIT_COLUMNS))})")
+        if min(map(len, filters.commits)) >= ddl.SHA_DIGITS_MIN:
+            # Follows from the one above, and is what the index knows.
+            parameters["commits_short"] = [sha[: ddl.SHA_DIGITS_MIN] for sha in filters.commits]
+            conditions.append(f"hasAny({ddl.COMMITS}, {{commits_short:Array(String)}})")
     if filters.unexplained is not None:
         conditions.append("unexplained" if filters.unexplained else "NOT unexplained")
     if filters.flags:
@@ -283,8 +316,12 @@ def _value_conditions(filters: Filters, moment: Moment, parameters: dict[str, An
     return conditions
 
 
-def _columns(filter_name: str) -> tuple[str, ...]:
-    return TEXT_COLUMNS[filter_name]
+def _is_one_of(filter_name: str, values: str) -> str:
+    columns = TEXT_COLUMNS[filter_name]
+    if len(columns) == 1:
+        return f"`{columns[0]}` IN {values}"
+    assert filter_name == "host", filter_name
+    return f"hasAny({ddl.HOSTS}, {values})"
 
 
 def _active(period: Period, number: int, moment: Moment, parameters: dict[str, Any]) -> str:
@@ -296,7 +333,8 @@ def _active(period: Period, number: int, moment: Moment, parameters: dict[str, A
     start = _time(f"active_start_{number}")
     lost_at = "addMicroseconds(occurred_at, {lost_after:Int64})"
     end = f"ifNull(ended_at, if(is_open, {lost_at}, occurred_at))"
-    return f"(occurred_at >= {start} OR {end} > {start})"
+    # The first part follows from the second, and is what the index knows.
+    return f"({ddl.OVER_AT} >= {start} AND (occurred_at >= {start} OR {end} > {start}))"
 
 
 # Of the run, of the sync, and of the sync a record was configured by.

@@ -1,4 +1,4 @@
-"""Inserts what the correlation emitted: entries, observations of CLI instances, watermarks.
+"""Inserts what the correlation emitted: snapshots, entries, sightings of CLI instances, watermarks.
 
 Must stay true:
 - The same batches again change nothing, with the same token or with another.
@@ -40,6 +40,10 @@ _NULLABLE: Final = ("ended_at", "duration_ms", "unexplained")
 _LINK_FIELDS: Final = (
     *("rule", "target_kind", "target_id", "confidence", "gap_ms", "explanation"),
 )
+_OF_ENVELOPE: Final = (
+    *("organization", "workspace", "received_at", "partition", "offset"),
+    *("actor", "actor_kind", "key_id"),
+)
 _NO_LINKS: Final[list[Any]] = []
 
 
@@ -48,6 +52,7 @@ class InsertCounts(NamedTuple):
 
     entries: int
     observations: int
+    snapshots: int
 
 
 class EntryWriter:
@@ -87,11 +92,15 @@ def _insert(connection: Connection, batches: Sequence[TimelineBatch], token: str
     observations = connection.insert(
         ddl.OBSERVATIONS, observation_columns(batches), token=f"{token}:observations"
     )
+    snapshots = connection.insert(
+        ddl.SNAPSHOTS, snapshot_columns(batches), token=f"{token}:snapshots"
+    )
     _advance(connection, _reached(batches))
     INSERT_SECONDS.observe(time.perf_counter() - started_s)
     ROWS_INSERTED.labels(ddl.ENTRIES.name).inc(entries)
     ROWS_INSERTED.labels(ddl.OBSERVATIONS.name).inc(observations)
-    return InsertCounts(entries, observations)
+    ROWS_INSERTED.labels(ddl.SNAPSHOTS.name).inc(snapshots)
+    return InsertCounts(entries, observations, snapshots)
 
 
 def entry_columns(batches: Sequence[TimelineBatch]) -> Columns:
@@ -132,6 +141,19 @@ def observation_columns(batches: Sequence[TimelineBatch]) -> Columns:
     return columns
 
 
+def snapshot_columns(batches: Sequence[TimelineBatch]) -> Columns:
+    """The rows of `snapshots`, by column. A batch of version 1 holds none."""
+    holding = [batch for batch in batches if batch.get("snapshots")]
+    rows = [row for batch in holding for row in batch["snapshots"]]
+    columns: Columns = {name: _per_row(holding, name, "snapshots") for name in _OF_ENVELOPE}
+    for name in ("index", "kind", "id", "occurred_at", "event"):
+        columns[name] = list(map(itemgetter(name), rows))
+    for name in ("cli_instance_id", "dead_reason"):
+        columns[name] = _optional(rows, name, "")
+    columns["client_seq"] = _optional(rows, "client_seq", None)
+    return columns
+
+
 def _optional(rows: Sequence[Mapping[str, Any]], name: str, absent: object) -> list[Any]:
     try:
         # Decoded rows hold every name, and this takes half the time.
@@ -140,7 +162,7 @@ def _optional(rows: Sequence[Mapping[str, Any]], name: str, absent: object) -> l
         return [row.get(name, absent) for row in rows]
 
 
-def _per_row(batches: Sequence[Mapping[str, Any]], name: str, rows: str) -> list[str]:
+def _per_row(batches: Sequence[Mapping[str, Any]], name: str, rows: str) -> list[Any]:
     """What a batch says of itself, once for each of its rows."""
     return list(chain.from_iterable(repeat(batch[name], len(batch[rows])) for batch in batches))
 

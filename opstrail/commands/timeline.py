@@ -1,14 +1,14 @@
 """`opstrail timeline`: read the trail in a terminal."""
 
-import json
-import sys
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from pathlib import Path
+from typing import Any, Final, TypeAlias
 
 import click
-from rich.console import Console
 
 from opstrail.client import client_of
+from opstrail.output import JSON, TABLE, chosen_format, format_options, write_chunks, write_json
+from opstrail.screen import open_console, print_page_end
 from opstrail.timeline_text import print_timeline
 from runtime.settings import Settings
 
@@ -28,6 +28,7 @@ _COMMON = (
     "commit",
     "ticket",
 )
+_LIMIT_DEFAULT: Final = 50
 
 
 def _common_filters(command: Command) -> Command:
@@ -50,20 +51,26 @@ def _common_filters(command: Command) -> Command:
     help="Any filter of GET /v1/timeline; may be repeated.",
 )
 @click.option("--order", type=click.Choice(["desc", "asc"]), default="desc")
-@click.option("--limit", type=click.IntRange(1, 1000), default=50)
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 1000),
+    help=f"So many at most; {_LIMIT_DEFAULT} in a table or json, else all.",
+)
 @click.option("--cursor", help="Go on after an earlier page.")
 @click.option("--links/--no-links", default=True, help="Show why entries are linked.")
-@click.option("--json", "as_json", is_flag=True, help="The API's answer as it is.")
+@format_options
 @click.pass_obj
 def command(
     settings: Settings,
     /,
     filters: tuple[str, ...],
     order: str,
-    limit: int,
+    limit: int | None,
     cursor: str | None,
     links: bool,
-    as_json: bool,
+    form: str,
+    is_json: bool,
+    output: Path | None,
     **common: tuple[str, ...],
 ) -> None:
     """Show runs, sessions and syncs, the newest first.
@@ -72,8 +79,10 @@ def command(
 
     \b
     Example:  opstrail timeline --host server01.acme-corp.com --from 2026-03-24T00:00:00Z
+              opstrail timeline --from 2026-03-01T00:00:00Z --format csv --output march.csv
     """
-    params = [("order", order), ("limit", str(limit))]
+    form = chosen_format(form, is_json=is_json, output=output)
+    params = [("order", order)]
     params += [(name, value) for name, values in common.items() for value in values]
     for text in filters:
         name, equals, value = text.partition("=")
@@ -82,14 +91,21 @@ def command(
         params.append((name, value))
     if cursor is not None:
         params.append(("cursor", cursor))
+    if form in (TABLE, JSON):
+        limit = limit or _LIMIT_DEFAULT
+    if limit is not None:
+        params.append(("limit", str(limit)))
     client = client_of(settings)
-    page = client.get("/v1/timeline", params)
+    if form in (TABLE, JSON):
+        page = client.get("/v1/timeline", params)
+        if form == JSON:
+            write_json(page, output)
+        else:
+            console = open_console()
+            print_timeline(console, page["items"], with_links=links)
+            print_page_end(console, page)
+    else:
+        params.append(("format", form))
+        with client.stream("GET", "/v1/timeline", params=params) as chunks:
+            write_chunks(chunks, output)
     client.close()
-    if as_json:
-        click.echo(json.dumps(page, ensure_ascii=False))
-        return
-    console = Console(highlight=False)
-    print_timeline(console, page["items"], with_links=links)
-    if sys.stdout.isatty() and page["next_cursor"]:
-        console.print(f"\nmore: --cursor {page['next_cursor']}", style="dim")
-    console.print(f"complete until {page['watermark']['complete_until']}", style="dim")

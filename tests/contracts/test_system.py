@@ -168,6 +168,55 @@ def test_a_contradicting_snapshot_is_set_aside_and_flagged(user: User, workspace
     assert (entry["exit_code"], entry["flags"]) == (0, ["conflicting_snapshot", "late"])
 
 
+def test_what_was_received_is_kept_as_it_came_and_what_was_not_used_with_its_reason(
+    user: User, workspace: str
+) -> None:
+    closed = run(
+        workspace, "10:00:00", "10:10:00.5", client_seq=2**63 - 1, reason="größer", duration_ms=9
+    )
+    opened = {name: closed[name] for name in ("type", "id", "workspace", "block", "action")}
+    opened |= {"started_at": "2026-03-24T11:00:00+01:00", "ticket": "CHG-17", "status": "pending"}
+    user.send(opened)
+    user.send(session(workspace, "10:20:00"), closed)
+    user.send({**closed, "exit_code": 1})
+
+    page = user.get(f"/v1/records/action_run/{closed['id']}/history")
+
+    received = {
+        **closed,
+        "started_at": "2026-03-24T10:00:00.000000Z",
+        "finished_at": "2026-03-24T10:10:00.500000Z",
+    }
+    assert [item["event"] for item in page["items"]] == [
+        {**opened, "started_at": received["started_at"], "status": "running"},
+        received,
+        {**received, "exit_code": 1},
+    ]
+    first, second, dead = page["items"]
+    assert (first["dead_reason"], second["dead_reason"]) == (None, None)
+    assert dead["dead_reason"] == "conflicting_snapshot"
+    assert dead["detail"]
+    entry = record(user, closed)
+    assert {(item["actor"], item["actor_kind"]) for item in page["items"]} == {
+        (entry["actor"], entry["actor_kind"])
+    }
+    assert (second["key_id"], first["received_at"]) == (entry["key_id"], entry["received_at"])
+    assert page["watermark"]["complete_until"] is not None
+
+    letters = user.get("/v1/dead-letters", workspace=workspace)
+
+    (letter,) = letters["items"]
+    assert (letter["kind"], letter["record_id"]) == ("action_run", closed["id"])
+    assert (letter["reason"], letter["detail"]) == (dead["dead_reason"], dead["detail"])
+    assert (letter["event"], letter["received_at"]) == (dead["event"], dead["received_at"])
+
+    # Sent again, all of it is one more time on the log, and no more on the timeline.
+    user.send(closed)
+    assert len(user.get(f"/v1/records/action_run/{closed['id']}/history")["items"]) == 4
+    assert len(user.get("/v1/dead-letters", workspace=workspace)["items"]) == 1
+    assert record(user, closed) == entry
+
+
 def test_an_entry_holds_every_field_of_the_contract(user: User, workspace: str) -> None:
     event = run(workspace, "10:00:00", "10:00:30.5", block_from="r.example/x/nginx:0.3.1")
     user.send(event)

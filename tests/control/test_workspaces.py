@@ -1,7 +1,7 @@
 """Workspaces and their labels."""
 
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -12,9 +12,9 @@ from control.workspaces import (
     Workspace,
     WorkspaceLabel,
     get_workspace,
+    list_all_workspaces,
     list_workspaces,
     put_label,
-    register_if_new,
 )
 from tests.control.world import NOON, settle
 
@@ -29,73 +29,74 @@ def get(control: Control, name: str, organization: str = "acme") -> Workspace | 
         return get_workspace(connection, organization=organization, name=name)
 
 
-def register(control: Control, *names: str) -> list[str]:
+def put(
+    control: Control,
+    label: WorkspaceLabel,
+    name: str = "shop",
+    *,
+    organization: str = "acme",
+    now: datetime = NOON,
+) -> Workspace:
     with control.writing() as connection:
-        return register_if_new(connection, names, organization="acme", now=NOON)
+        return put_label(connection, label, organization=organization, name=name, now=now)
 
 
-def put(control: Control, label: WorkspaceLabel, name: str = "shop") -> None:
-    with control.writing() as connection:
-        put_label(connection, label, organization="acme", name=name, now=LATER)
-
-
-def test_a_workspace_registered_has_no_label_yet(control: Control) -> None:
+def test_a_workspace_is_here_once_it_is_labelled_and_only_in_its_organization(
+    control: Control,
+) -> None:
     settle(control, "acme", "globex")
-    assert register(control, "shop") == ["shop"]
+    assert get(control, "shop") is None
+    said = put(control, PRODUCTION)
 
-    assert get(control, "shop") == Workspace(
-        organization="acme",
-        name="shop",
-        label=WorkspaceLabel(),
-        registered_at=NOON,
-        updated_at=NOON,
+    assert said == Workspace(
+        organization="acme", name="shop", label=PRODUCTION, registered_at=NOON, updated_at=NOON
     )
+    assert get(control, "shop") == said
     assert get(control, "shop", "globex") is None
     assert get(control, "web") is None
 
 
-def test_registering_again_changes_nothing_and_names_the_new_ones_only(control: Control) -> None:
-    settle(control, "acme")
-    register(control, "shop")
-    put(control, PRODUCTION)
-
-    assert register(control, "web", "shop", "api", "web") == ["api", "web"]
-    labelled = get(control, "shop")
-    assert labelled is not None
-    assert labelled.label == PRODUCTION
-
-
 def test_a_label_replaces_all_that_was_said_before(control: Control) -> None:
     settle(control, "acme")
-    register(control, "shop")
     put(control, PRODUCTION)
-    first = get(control, "shop")
-    put(control, WorkspaceLabel(deploy_actions=()))
+    said = put(control, WorkspaceLabel(deploy_actions=()), now=LATER)
 
-    assert first == Workspace(
-        organization="acme",
-        name="shop",
-        label=PRODUCTION,
-        registered_at=NOON,
-        updated_at=LATER,
-    )
-    assert get(control, "shop") == Workspace(
+    assert said == Workspace(
         organization="acme",
         name="shop",
         label=WorkspaceLabel(deploy_actions=()),
         registered_at=NOON,
         updated_at=LATER,
     )
+    assert get(control, "shop") == said
 
 
-def test_a_label_may_come_before_the_first_event(control: Control) -> None:
+@pytest.mark.parametrize("now", [NOON, NOON - timedelta(days=1), NOON + timedelta(microseconds=1)])
+def test_a_later_label_is_newer_whatever_the_clock_says(control: Control, now: datetime) -> None:
     settle(control, "acme")
     put(control, PRODUCTION)
+    said = put(control, WorkspaceLabel(environment="staging"), now=now)
 
-    assert register(control, "shop") == []
-    labelled = get(control, "shop")
-    assert labelled is not None
-    assert labelled.label == PRODUCTION
+    assert said.updated_at == NOON + timedelta(microseconds=1)
+    assert get(control, "shop") == said
+
+
+def test_labels_said_at_the_same_time_are_each_newer_than_another(control: Control) -> None:
+    settle(control, "acme")
+    moments: list[datetime] = []
+    start = threading.Barrier(4)
+
+    def race() -> None:
+        start.wait()
+        moments.extend(put(control, PRODUCTION).updated_at for _ in range(5))
+
+    threads = [threading.Thread(target=race) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(moments) == [NOON + timedelta(microseconds=step) for step in range(20)]
 
 
 @pytest.mark.parametrize(
@@ -133,53 +134,33 @@ def test_the_largest_label_is_taken(control: Control) -> None:
 
 def test_bad_names_and_unknown_organizations_are_refused(control: Control) -> None:
     with pytest.raises(NotFoundError):
-        register(control, "shop")
-    with pytest.raises(NotFoundError):
         put(control, PRODUCTION)
     settle(control, "acme")
     with pytest.raises(InvalidValueError):
-        register(control, "shop", "a b")
-    with pytest.raises(InvalidValueError):
         put(control, PRODUCTION, "a b")
-    assert register(control, "shop") == ["shop"]
-
-
-def test_the_largest_request_registers_all_its_workspaces_at_once(control: Control) -> None:
-    settle(control, "acme")
-    names = [f"w{number:05}" for number in range(10_000)]
-
-    assert register(control, *reversed(names)) == names
-    assert register(control) == []
-
-
-def test_requests_that_name_the_same_workspaces_in_any_order_register_each_once(
-    control: Control,
-) -> None:
-    settle(control, "acme")
-    # Several statements long: taken in two orders, the second would lock what the first waits for.
-    names = [f"w{number:04}" for number in range(3_000)]
-    made: list[str] = []
-    start = threading.Barrier(4)
-
-    def race(turned: bool) -> None:
-        start.wait()
-        made.extend(register(control, *(reversed(names) if turned else names)))
-
-    threads = [threading.Thread(target=race, args=(number % 2 == 0,)) for number in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert sorted(made) == names
 
 
 def test_pages_follow_one_another_inside_the_organization(control: Control) -> None:
     settle(control, "acme", "globex")
-    register(control, "a", "B", "c")
+    for name in ("a", "B", "c"):
+        put(control, PRODUCTION, name)
     with control.reading() as connection:
         first = list_workspaces(connection, "acme", Page(limit=2))
         rest = list_workspaces(connection, "acme", Page(after=first[-1].name))
         foreign = list_workspaces(connection, "globex")
 
     assert [[w.name for w in page] for page in (first, rest, foreign)] == [["B", "a"], ["c"], []]
+
+
+def test_all_workspaces_are_read_in_pages_across_organizations(control: Control) -> None:
+    settle(control, "acme", "Zeta", "acme-2")
+    for organization, name in (("acme", "b"), ("acme", "C"), ("Zeta", "x"), ("acme-2", "a")):
+        put(control, PRODUCTION, name, organization=organization)
+
+    seen: list[tuple[str, str]] = []
+    with control.reading() as connection:
+        while page := list_all_workspaces(
+            connection, after=seen[-1] if seen else ("", ""), limit=3
+        ):
+            seen += [(workspace.organization, workspace.name) for workspace in page]
+    assert seen == [("Zeta", "x"), ("acme", "C"), ("acme", "b"), ("acme-2", "a")]

@@ -6,6 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from schemas.envelope import Event, decode_envelope
+from schemas.event_json import event_of_json
 from tests.simulation.core import Core, requests_of
 from tests.simulation.histories import disputed_histories, mixed_history, undisputed_histories
 from tests.simulation.oracle import Delivery, timeline
@@ -94,6 +96,46 @@ def test_crashes_and_replays_do_not_change_the_timeline(
                 core.handle(offset)
 
     assert core.timeline() == timeline(deliveries).entries
+
+
+def logged(core: Core) -> dict[tuple[int, int], tuple[Event, str | None]]:
+    """Every event on the log with its workspace, by its place."""
+    return {
+        (offset, index): (event, envelope.workspace)
+        for offset, envelope in enumerate(map(decode_envelope, core.messages))
+        for index, event in enumerate(envelope.events)
+    }
+
+
+@many
+@given(
+    deliveries=disputed_histories(),
+    random=st.randoms(use_true_random=False),
+    size=st.integers(1, 5),
+)
+def test_the_log_can_be_written_anew_from_the_snapshots_that_were_emitted(
+    deliveries: list[Delivery], random: Random, size: int
+) -> None:
+    core = Core()
+    for request in requests_of(deliveries, size):
+        core.send(request)
+        if core.messages and random.random() < 0.5:
+            core.crash()
+            for offset in range(random.randrange(len(core.messages)), len(core.messages)):
+                core.handle(offset)  # which asserts that a row never says something else
+
+    kept = {place: event_of_json(row["event"]) for place, row in core.snapshots.items()}
+    assert kept == logged(core)
+
+
+@many
+@given(deliveries=disputed_histories(), size=st.integers(1, 20))
+def test_a_snapshot_says_whether_it_was_used(deliveries: list[Delivery], size: int) -> None:
+    core = sent(deliveries, size)
+    rows = [core.snapshots[place] for place in sorted(core.snapshots)]
+
+    dead = [(row["dead_reason"], row["index"]) for row in rows if row["dead_reason"]]
+    assert dead == core.dead
 
 
 @many

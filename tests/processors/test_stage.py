@@ -2,10 +2,13 @@
 
 import pytest
 
+from processors.snapshot_row import ROWS_PER_BATCH_MAX
 from processors.stage import Outcome, Stage
 from schemas.codec import UndecodableError
+from schemas.entry import TIMELINE_CODEC
 from schemas.envelope import decode_envelope, encode_envelope
-from schemas.topics import EVENTS
+from schemas.limits import ENVELOPE_BYTES_MAX, EVENTS_PER_REQUEST_MAX
+from schemas.topics import EVENTS, MESSAGE_BYTES_MAX
 from tests.processors.builders import INSTANCE, id_of, run, session
 from tests.simulation.core import LOST_AFTER_US, envelopes_of
 from tests.simulation.oracle import Delivery
@@ -83,6 +86,17 @@ def test_an_event_that_ingest_never_sends_makes_its_message_undecodable_and_chan
     assert desk.stage.facts == 0
 
 
+def test_a_time_that_no_calendar_holds_makes_its_message_undecodable_and_changes_nothing() -> None:
+    (envelope,) = envelopes_of([run(1), run(2)])
+    envelope.events[1].fields["started_at"] = 2**62
+    desk = Desk()
+
+    outcome = desk.handle(encode_envelope(envelope), 0)
+
+    assert [letter["reason"] for letter in outcome.dead_letters] == ["undecodable"]
+    assert desk.stage.facts == 0
+
+
 def test_the_stage_goes_on_after_an_undecodable_message() -> None:
     desk = Desk()
     desk.handle(b"not an envelope", 0)
@@ -110,6 +124,36 @@ def test_a_large_envelope_is_split_and_exactly_its_last_batch_is_last(
         True,
         *[False] * (len(sizes) - 1),
     ]
+
+
+def test_snapshots_are_split_like_entries_and_none_is_left_out() -> None:
+    events = ROWS_PER_BATCH_MAX + 1
+    desk = Desk()
+    desk.handle(message_of(run()), 0)
+
+    outcome = desk.handle(message_of(*[run()] * events), 1)
+
+    parts = [batch["snapshots"] for batch in outcome.batches]
+    assert [len(part) for part in parts] == [ROWS_PER_BATCH_MAX, 1]
+    assert [row["index"] for part in parts for row in part] == list(range(events))
+    assert [batch["is_last"] for batch in outcome.batches] == [False, True]
+
+
+@pytest.mark.parametrize("is_repeated", [False, True])
+def test_the_largest_envelopes_leave_no_batch_too_large_for_a_message(is_repeated: bool) -> None:
+    wide = {"hostname": "ü" * 256, "reason": "\\" * 256, "ticket": '"' * 256, "user": "ü" * 256}
+    least = [run(number, end=None) for number in range(EVENTS_PER_REQUEST_MAX)]
+    lean = message_of(*least)
+    fat = message_of(*(session(number, cli_instance_id=INSTANCE, **wide) for number in range(295)))
+    assert max(len(lean), len(fat)) < ENVELOPE_BYTES_MAX < 1.25 * min(len(lean), len(fat))
+
+    for message in (lean, fat):
+        desk = Desk()
+        outcome = desk.handle(message, 0)
+        if is_repeated:
+            outcome = desk.handle(message, 0)
+        sizes = [len(TIMELINE_CODEC.encode(batch)) for batch in outcome.batches]
+        assert max(sizes) < MESSAGE_BYTES_MAX - 100_000
 
 
 def test_an_envelope_that_changes_nothing_still_has_one_last_batch() -> None:
@@ -148,6 +192,38 @@ def test_a_dead_event_is_a_letter_that_can_be_sent_again() -> None:
     resent = decode_envelope(letter["content"])
     assert [event.fields["id"] for event in resent.events] == [id_of(1)]
     assert resent.sender.actor == "anna"
+
+
+def test_every_event_is_kept_as_it_came_the_dead_ones_with_their_reason() -> None:
+    desk = Desk()
+    desk.handle(message_of(run(1)), 0)
+    events = (run(2), run(1, end="10:06"), run(1))
+
+    (batch,) = desk.handle(message_of(*events), 1).batches
+
+    assert [(row["index"], row["id"], row["dead_reason"]) for row in batch["snapshots"]] == [
+        (0, id_of(2), ""),
+        (1, id_of(1), "conflicting_snapshot"),
+        (2, id_of(1), ""),
+    ]
+    assert (batch["actor"], batch["actor_kind"]) == ("anna", events[0].actor_kind)
+    assert batch["key_id"] == events[0].key_id
+
+
+def test_a_snapshot_of_another_actor_is_kept_with_its_sender() -> None:
+    desk = Desk()
+    desk.handle(message_of(run(1)), 0)
+
+    (batch,) = desk.handle(message_of(run(1, actor="berta")), 1).batches
+
+    assert (batch["actor"], batch["snapshots"][0]["dead_reason"]) == ("berta", "foreign_snapshot")
+
+
+def test_what_cli_instances_say_of_themselves_is_kept_too() -> None:
+    (batch,) = Desk().handle(message_of(instance()), 0).batches
+
+    (row,) = batch["snapshots"]
+    assert (batch["workspace"], row["kind"], row["id"]) == ("", "cli_instance", INSTANCE)
 
 
 def test_a_dead_event_is_not_observed() -> None:

@@ -36,3 +36,13 @@ def test_what_is_not_there_or_anothers_is_not_found(world: World) -> None:
     problem(world.get("/v1/cli-instances/nonsense"), 404, "not_found")
     problem(world.get("/v1/cli-instances/cli-8f3891b2", OTHER), 404, "not_found")
     assert world.json("/v1/cli-instances", OTHER)["items"] == []
+
+
+def test_instances_below_a_version_are_listed(world: World) -> None:
+    seen(world)
+
+    assert len(world.json("/v1/cli-instances?version_below=0.18.1")["items"]) == 1
+    assert world.json("/v1/cli-instances?version_below=0.18.0")["items"] == []
+    refused = problem(world.get("/v1/cli-instances?version_below=latest"), 400, "bad_value")
+    assert refused["field"] == "version_below"
+    assert world.json("/v1/cli-instances?version_below=9", OTHER)["items"] == []

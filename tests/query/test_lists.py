@@ -76,7 +76,8 @@ def test_a_plus_that_was_not_encoded_is_understood(world: World) -> None:
         ("limit=0", "limit"),
         ("limit=1&limit=2", "limit"),
         ("cursor=x", "cursor"),
-        ("format=csv", "format"),
+        ("format=xml", "format"),
+        ("colour=red", "colour"),
         ("kind=cli_instance", "kind"),
     ],
 )
@@ -84,7 +85,7 @@ def test_a_bad_filter_is_named(world: World, query: str, field: str) -> None:
     body = problem(
         world.get(f"/v1/timeline?{query}"),
         400,
-        "unknown_parameter" if field == "format" else "bad_value",
+        "unknown_parameter" if field == "colour" else "bad_value",
     )
     assert body["field"] == field
 

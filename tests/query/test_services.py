@@ -1,12 +1,17 @@
+from pathlib import Path
 from typing import Any
 
+from control.database import open_control
 from query.services import query_services
 from runtime.settings import load_settings
 from tests.query.world import Keys
 from timeline.store import Store
 
 
-def test_embedded_has_one_partition_and_kafka_those_of_the_settings(store: Store) -> None:
+def test_embedded_has_one_partition_and_kafka_those_of_the_settings(
+    store: Store, tmp_path: Path
+) -> None:
+    control = open_control(f"sqlite:///{tmp_path / 'control.db'}")
     cases: list[tuple[dict[str, Any], int]] = [
         ({}, 1),
         ({"kafka_bootstrap": "k:9092", "partitions": 6}, 6),
@@ -15,6 +20,7 @@ def test_embedded_has_one_partition_and_kafka_those_of_the_settings(store: Store
         services = query_services(
             load_settings(lost_after_hours=2, **chosen),
             store=store,
+            control=control,
             authenticator=Keys("a", "b"),
             position_secret=b"x",
             wall_clock=lambda: 7,

@@ -1,26 +1,38 @@
 """The read API over a store, with one organization of its own and keys that need no database."""
 
 import asyncio
+import contextlib
+import json
+import tempfile
 import uuid
+from collections.abc import Coroutine
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import httpx
 from httpx import Response
 
 from control.authenticator import Principal
+from control.database import open_control
 from control.errors import ControlUnavailableError, UnknownKeyError
-from control.roles import Role
+from control.organizations import create_organization
+from control.roles import Role, effective_roles
 from query.app import build_query_app
+from query.label_mirror import LabelMirror
 from query.services import Check, QueryServices
 from query.watermark_view import WatermarkView
 from schemas.kinds import ActorKind
+from schemas.times import to_datetime
 from tests.timeline.trail import LOST_AFTER_US, NOW_US, Trail
 from timeline.store import Store
+
+T = TypeVar("T")
 
 POSITION_SECRET = b"a secret of the tests"
 READER, ANALYST, SENDER, OTHER, NARROW = "reader", "analyst", "sender", "other", "narrow"
 AWAY = "away"
+ADMIN, NARROW_ADMIN = "admin", "narrow-admin"
 
 
 class Keys:
@@ -29,6 +41,7 @@ class Keys:
     def __init__(self, organization: str, other: str) -> None:
         mine = {READER: Role.READ, ANALYST: Role.ANALYST, SENDER: Role.SUBMIT, NARROW: Role.READ}
         self._keys = {token: (organization, role) for token, role in mine.items()}
+        self._keys |= dict.fromkeys((ADMIN, NARROW_ADMIN), (organization, Role.ADMIN))
         self._keys[OTHER] = (other, Role.READ)
 
     async def authenticate(self, token: str) -> Principal:
@@ -42,8 +55,8 @@ class Keys:
             actor="alice",
             actor_kind=ActorKind.PERSON,
             key_id="key-1",
-            roles=frozenset({role, Role.READ}) if role is Role.ANALYST else frozenset({role}),
-            workspace_patterns=("acme*",) if token == NARROW else None,
+            roles=effective_roles({role}),
+            workspace_patterns=("acme*",) if token in (NARROW, NARROW_ADMIN) else None,
         )
 
 
@@ -51,10 +64,20 @@ class World:
     def __init__(self, store: Store, checks: dict[str, Check] | None = None) -> None:
         self.trail = Trail(store)
         self.other = Trail(store)
+        self._opened = contextlib.ExitStack()
+        folder = self._opened.enter_context(tempfile.TemporaryDirectory(prefix="opstrail-"))
+        control = open_control(f"sqlite:///{Path(folder) / 'control.db'}")
+        self._opened.callback(control.close)
+        control.migrate()
+        with control.writing() as connection:
+            for name in (self.trail.organization, self.other.organization):
+                create_organization(connection, name, now=to_datetime(NOW_US))
         # Partitions of its own: the store is shared with other tests.
         self.partition = 500_000 + uuid.uuid4().int % 2**30
         self.services = QueryServices(
             store=store,
+            control=control,
+            label_mirror=LabelMirror(control, store),
             watermarks=WatermarkView(store),
             authenticator=Keys(self.trail.organization, self.other.organization),
             position_secret=POSITION_SECRET,
@@ -81,13 +104,32 @@ class World:
     ) -> None:
         self._runner.run(self._client.aclose())
         self._runner.close()
+        self._opened.close()
 
     def get(self, path: str, key: str | None = READER) -> Response:
         headers = {} if key is None else {"Authorization": f"Bearer {key}"}
         return self.send("GET", path, headers)
 
-    def send(self, method: str, path: str, headers: dict[str, str] | None = None) -> Response:
-        return self._runner.run(self._client.request(method, path, headers=headers))
+    def send(
+        self,
+        method: str,
+        path: str,
+        headers: dict[str, str] | None = None,
+        content: bytes | None = None,
+    ) -> Response:
+        return self._runner.run(
+            self._client.request(method, path, headers=headers, content=content)
+        )
+
+    def put(self, path: str, body: Any, key: str = ADMIN) -> Response:
+        """`body` as JSON, or as these bytes."""
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+        return self.send("PUT", path, headers, content)
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """On the loop that also answers."""
+        return self._runner.run(work)
 
     def json(self, path: str, key: str = READER) -> Any:
         response = self.get(path, key)

@@ -206,6 +206,23 @@ _LEAST_OBSERVATION: Final = {
     "is_sighting": False,
     "actor": "alice",
 }
+_SNAPSHOT: Final = {
+    "index": 3,
+    "kind": "action_run",
+    "id": _RUN_ID,
+    "occurred_at": _END_US,
+    "cli_instance_id": "cli-8f3891b2",
+    "client_seq": 2**63 - 1,
+    "dead_reason": "conflicting_snapshot",
+    "event": '{"type":"action_run","reason":"Zertifikat erneuert — 証明書"}',
+}
+_LEAST_SNAPSHOT: Final = {
+    "index": 0,
+    "kind": "workspace_sync",
+    "id": _SYNC_ID,
+    "occurred_at": _START_US,
+    "event": "{}",
+}
 
 # By message, the content of its newest version: what is handed to the encoder.
 CONTENT: Final[dict[str, JsonObject]] = {
@@ -241,6 +258,10 @@ CONTENT: Final[dict[str, JsonObject]] = {
         "is_last": True,
         "entries": [_ENTRY, _LEAST_ENTRY],
         "observations": [_OBSERVATION, _LEAST_OBSERVATION],
+        "actor": "alice",
+        "actor_kind": "person",
+        "key_id": "key-1",
+        "snapshots": [_SNAPSHOT, _LEAST_SNAPSHOT],
     },
     "dead_letter": {
         "organization": "acme",

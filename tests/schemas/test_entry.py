@@ -2,9 +2,20 @@
 
 import hashlib
 import uuid
+from typing import Any
 
-from schemas.entry import LINK_NAMESPACE, TIMELINE_CODEC, EntryRow, LinkRow, ObservationRow, link_id
-from tests.schemas.golden_content import CONTENT, field_names
+from schemas.entry import (
+    LINK_NAMESPACE,
+    TIMELINE_CODEC,
+    EntryRow,
+    LinkRow,
+    ObservationRow,
+    SnapshotRow,
+    TimelineBatch,
+    link_id,
+    row_count,
+)
+from tests.schemas.golden_content import CONTENT, GOLDEN_FOLDER, field_names, newest_version
 
 
 def test_a_links_id_is_the_uuid5_that_the_contract_describes() -> None:
@@ -47,11 +58,26 @@ def test_each_part_of_a_link_makes_another_id() -> None:
 
 
 def test_what_an_entry_row_names_travels_on_the_log() -> None:
-    names = field_names("timeline_batch-1")
+    names = field_names(f"timeline_batch-{newest_version('timeline_batch')}")
 
+    assert TimelineBatch.__annotations__.keys() == names["timeline_batch"]
     assert EntryRow.__annotations__.keys() <= names["entry"]
     assert LinkRow.__annotations__.keys() == names["link"]
     assert ObservationRow.__annotations__.keys() == names["observation"]
+    assert SnapshotRow.__annotations__.keys() == names["snapshot"]
+
+
+def test_a_batch_of_version_1_has_all_that_is_required_of_a_batch() -> None:
+    batch: Any = TIMELINE_CODEC.decode((GOLDEN_FOLDER / "timeline_batch-1.avro").read_bytes())
+
+    assert TimelineBatch.__required_keys__ == batch.keys()
+    assert row_count(batch) == 4
+
+
+def test_the_rows_of_a_batch_are_those_of_every_table() -> None:
+    batch: Any = CONTENT["timeline_batch"]
+
+    assert row_count(batch) == 6
 
 
 def test_an_entry_row_without_what_is_not_known_comes_back_with_it_empty() -> None:

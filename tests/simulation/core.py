@@ -27,6 +27,7 @@ class Core:
         self.messages: list[bytes] = []
         self.entries: dict[EntryKey, dict[str, Any]] = {}
         self.observations: list[tuple[str, Any]] = []
+        self.snapshots: dict[tuple[int, int], Any] = {}  # by offset and index
         self.dead: list[tuple[str, int]] = []
         self.emissions = 0
 
@@ -46,6 +47,9 @@ class Core:
         for letter in outcome.dead_letters:
             self.dead.append((letter["reason"], letter["index"]))
         for batch in outcome.batches:
+            for snapshot in batch.get("snapshots", []):
+                place = (batch["offset"], snapshot["index"])
+                assert self.snapshots.setdefault(place, snapshot) == snapshot, place
             self.observations += [(batch["organization"], each) for each in batch["observations"]]
             for row in batch["entries"]:
                 self.emissions += 1

@@ -132,6 +132,78 @@ def test_filters_find_what_they_name(trail: Trail) -> None:
         assert ids(trail, *pairs) == expected, pairs
 
 
+def number(n: int) -> str:
+    return f"cli-{n:08}"
+
+
+def test_instances_below_a_version_are_found_by_the_order_of_versions(trail: Trail) -> None:
+    versions = ["0.9.0", "v0.18.0-rc1", "0.18.0", "0.18", "0.100.0", "devel", "polycrate 0.17.9"]
+    trail.observe(
+        *[seen("10:00", number(n), cli_version=version) for n, version in enumerate(versions)],
+        seen("10:00", number(7)),
+    )
+
+    for bound, expected in [
+        ("0.18.0", [0, 1, 6]),
+        ("v0.18", [0, 1, 6]),
+        ("0.18.0-rc1", [0, 6]),
+        ("0.18.1", [0, 1, 2, 3, 6]),
+        ("1", [0, 1, 2, 3, 4, 6]),
+        ("0.9", []),
+    ]:
+        assert ids(trail, ("version_below", bound)) == [number(n) for n in expected], bound
+    both = [("version_below", "0.18.0"), ("version", "0.9.0"), ("version", "0.18.0")]
+    assert ids(trail, *both) == [number(0)]
+
+
+def test_below_is_about_the_version_last_seen(trail: Trail) -> None:
+    trail.observe(seen("10:00", number(1), cli_version="0.17.0"))
+    trail.observe(seen("10:00", number(2), cli_version="0.18.0"))
+    trail.observe(seen("11:00", number(1), cli_version="0.18.0"), seen("12:00", number(1)))
+    trail.observe(seen("11:00", number(2), cli_version="0.17.0"))
+
+    assert ids(trail, ("version_below", "0.18.0")) == [number(2)]
+
+
+def walk(trail: Trail, *pairs: tuple[str, str]) -> list[list[str]]:
+    """The ids of each page."""
+    pages: list[list[str]] = []
+    cursor: list[tuple[str, str]] = []
+    while True:
+        part = page(trail, *pairs, *cursor)
+        pages.append([item["id"] for item in part.items])
+        if part.next_cursor is None:
+            return pages
+        cursor = [("cursor", part.next_cursor)]
+
+
+@pytest.mark.parametrize("size", [8, 200])
+def test_thousands_of_versions_are_compared_and_paged_exactly(trail: Trail, size: int) -> None:
+    # Of 200 characters each they fill several parameters.
+    build = "+" + "x" * (size - 8) if size > 8 else ""
+    versions = [f"0.{n * 7 % 3000}.0{build}" for n in range(3000)]
+    trail.observe(
+        *[seen("10:00", number(n), cli_version=version) for n, version in enumerate(versions)],
+        # So that the versions are not found in the order of those who have them.
+        *[seen("09:00", number(n), cli_version=versions[-n]) for n in range(3000)],
+    )
+    expected = [number(n) for n in range(3000) if n * 7 % 3000 < 2500]
+
+    pages = walk(trail, ("version_below", "0.2500"), ("limit", "1000"))
+    assert [len(part) for part in pages] == [1000, 1000, 500]
+    assert [id_ for part in pages for id_ in part] == expected
+
+
+def test_a_bound_that_is_no_version_or_not_the_only_one_is_refused() -> None:
+    for pairs in (
+        [("version_below", "latest")],
+        [("version_below", "1.0"), ("version_below", "2.0")],
+    ):
+        with pytest.raises(RefusedError) as caught:
+            parse_instance_filters(pairs)
+        assert (caught.value.code, caught.value.field) == ("bad_value", "version_below")
+
+
 def test_register_is_read_in_pages(trail: Trail) -> None:
     names = [f"cli-{n:08}" for n in range(7)]
     trail.observe(*[seen("10:00", name) for name in names])

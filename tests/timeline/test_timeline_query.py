@@ -6,6 +6,8 @@ from dataclasses import replace
 import pytest
 
 from tests.timeline.trail import (
+    DAY,
+    LOST_AFTER_US,
     NOW_US,
     Trail,
     at_us,
@@ -19,7 +21,10 @@ from tests.timeline.trail import (
 )
 from timeline.entry_row import EntryColumns
 from timeline.environment_query import WorkspaceRow, mirror_workspaces
+from timeline.filters import parse_filters
 from timeline.scope import Scope
+from timeline.timeline_query import Moment, places_statement
+from timeline.windows import Window
 
 HOUR_US = 3_600 * 1_000_000
 
@@ -310,3 +315,40 @@ def pages(trail: Trail, *pairs: tuple[str, str]) -> Iterator[EntryColumns]:
         if page.next_cursor is None:
             return
         cursor = (("cursor", page.next_cursor),)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "index"),
+    [
+        ([("host", "db-3")], "by_host"),
+        ([("actor", "bob")], "by_actor"),
+        ([("cli_instance_id", "cli-8f3891b2")], "by_cli_instance_id"),
+        ([("ticket", "CHG-1")], "by_ticket"),
+        ([("commit", "a42b9e1")], "by_commit"),
+        ([("flag", "late")], "by_flag"),
+        ([("active_at", f"{DAY}T10:20:00Z")], "by_end"),
+    ],
+)
+def test_a_search_skips_by_its_index(
+    trail: Trail, pairs: list[tuple[str, str]], index: str
+) -> None:
+    story(trail)
+    moment = Moment(now_us=NOW_US, lost_after_us=LOST_AFTER_US)
+    statement = places_statement(
+        Scope(trail.organization),
+        parse_filters(pairs),
+        moment,
+        Window(at_us("00:00"), at_us("23:00")),
+        after=None,
+        limit=10,
+    )
+
+    plan = trail.store.read_now(
+        lambda connection: connection.rows(
+            replace(statement, sql=f"EXPLAIN indexes = 1 {statement.sql}")
+        )
+    )
+
+    assert any(f"Name: {index}" in line for (line,) in plan) or any(
+        line.strip() == index for (line,) in plan
+    )

@@ -1,4 +1,5 @@
 import uuid
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -6,13 +7,22 @@ import pytest
 from runtime.errors import TimelineUnavailableError
 from schemas.entry import TIMELINE_CODEC, ObservationRow, TimelineBatch
 from schemas.records import COMMON_FIELDS, own_columns
-from tests.timeline.trail import Trail, id_of, link_row, run, run_entry, session_entry, sync_entry
+from tests.timeline.trail import (
+    Trail,
+    id_of,
+    link_row,
+    run,
+    run_entry,
+    session_entry,
+    snapshot_row,
+    sync_entry,
+)
 from timeline import ddl
 from timeline.column import Table
 from timeline.connection import Connection
 from timeline.statement import Statement
 from timeline.store import Store
-from timeline.writer import EntryWriter, entry_columns, observation_columns
+from timeline.writer import EntryWriter, entry_columns, observation_columns, snapshot_columns
 
 OBSERVATION: ObservationRow = {
     "cli_instance_id": "cli-8f3891b2",
@@ -20,6 +30,8 @@ OBSERVATION: ObservationRow = {
     "is_sighting": True,
     "actor": "alice",
 }
+COUNTED = snapshot_row(run_entry(1), cli_instance_id="cli-8f3891b2", client_seq=2**63 - 1)
+DEAD = snapshot_row(run_entry(1), 1, dead_reason="conflicting_snapshot")
 
 
 def counts(trail: Trail) -> dict[str, int]:
@@ -33,10 +45,21 @@ def counts(trail: Trail) -> dict[str, int]:
                     {"organization": trail.organization},
                 )
             )[0][0]
-            for table in ("entries", "entry_ids", "cli_observations")
+            for table in (
+                *("entries", "entry_ids", "cli_observations"),
+                *("snapshots", "client_seqs", "dead_letters"),
+            )
         }
 
     return trail.store.read_now(count)
+
+
+def read(trail: Trail, select: str, order: str) -> list[Any]:
+    statement = Statement(
+        f"{select} WHERE organization = {{organization:String}} ORDER BY `{order}`",
+        {"organization": trail.organization},
+    )
+    return trail.store.read_now(lambda connection: connection.rows(statement))
 
 
 def test_columns_are_those_of_the_tables_and_in_step() -> None:
@@ -49,14 +72,21 @@ def test_columns_are_those_of_the_tables_and_in_step() -> None:
         "is_last": True,
         "entries": [run_entry(1), session_entry(2), sync_entry(3)],
         "observations": [OBSERVATION],
+        "actor": "alice",
+        "actor_kind": "person",
+        "key_id": "key-1",
+        "snapshots": [COUNTED, snapshot_row(session_entry(2), 1)],
     }
 
     entries, observations = entry_columns([batch, batch]), observation_columns([batch, batch])
+    snapshots = snapshot_columns([batch, batch])
 
     assert set(entries) == {column.name for column in ddl.ENTRIES.columns}
     assert {len(column) for column in entries.values()} == {6}
     assert set(observations) == {column.name for column in ddl.OBSERVATIONS.columns}
     assert {len(column) for column in observations.values()} == {2}
+    assert set(snapshots) == {column.name for column in ddl.SNAPSHOTS.columns}
+    assert {len(column) for column in snapshots.values()} == {4}
 
 
 def test_every_field_comes_back_as_it_was_written(trail: Trail) -> None:
@@ -120,12 +150,20 @@ def test_rows_decoded_from_the_log_read_like_those_handed_on_in_process(trail: T
 
 def test_the_same_token_again_adds_no_row(trail: Trail) -> None:
     batch = trail.batch(run_entry(1), session_entry(2), observations=[OBSERVATION])
-    token = uuid.uuid4().hex
+    token, other_token = uuid.uuid4().hex, uuid.uuid4().hex
 
     for _ in range(3):
-        assert trail.insert(batch, token=token) == (2, 1)
+        assert trail.insert(batch, token=token) == (2, 1, 0)
+        assert trail.receive(COUNTED, DEAD, token=other_token) == (0, 0, 2)
 
-    assert counts(trail) == {"entries": 2, "entry_ids": 2, "cli_observations": 1}
+    assert counts(trail) == {
+        "entries": 2,
+        "entry_ids": 2,
+        "cli_observations": 1,
+        "snapshots": 2,
+        "client_seqs": 1,
+        "dead_letters": 1,
+    }
 
 
 def test_a_token_stands_for_the_rows_it_came_with_first(trail: Trail) -> None:
@@ -160,7 +198,59 @@ def test_one_insert_may_span_hundreds_of_months_and_be_repeated(trail: Trail) ->
 
 
 def test_insert_of_nothing_is_fine(trail: Trail) -> None:
-    assert trail.insert(trail.batch()) == (0, 0)
+    assert trail.insert(trail.batch()) == (0, 0, 0)
+
+
+def test_a_batch_without_snapshots_goes_with_one_that_holds_some(trail: Trail) -> None:
+    """As a sink sees them while the correlation is upgraded."""
+    older, newer = trail.batch(run_entry(1)), trail.envelope(COUNTED)
+
+    assert trail.insert(older, newer) == (1, 0, 1)
+
+
+def test_a_snapshot_comes_back_as_it_was_written_and_is_counted_under_its_instance(
+    trail: Trail,
+) -> None:
+    trail.receive(COUNTED, DEAD, offset=2**40, partition=7, received_at="11:00:00.000001")
+
+    used, dead = read(trail, "SELECT * FROM snapshots FINAL", "index")
+    columns = [column.name for column in ddl.SNAPSHOTS.columns]
+    row = dict(zip(columns, used, strict=True))
+    assert {name: row[name] for name in COUNTED if name != "occurred_at"} == {
+        name: value for name, value in COUNTED.items() if name != "occurred_at"
+    }
+    assert (row["organization"], row["workspace"]) == (trail.organization, "acme")
+    assert (row["partition"], row["offset"]) == (7, 2**40)
+    assert row["received_at"].isoformat() == "2026-03-24T11:00:00.000001"
+    assert row["occurred_at"].isoformat() == "2026-03-24T10:00:00"
+    assert (row["actor"], row["actor_kind"], row["key_id"]) == ("alice", "person", "key of alice")
+    assert row["dead_reason"] == ""
+    bare = dict(zip(columns, dead, strict=True))
+    assert (bare["cli_instance_id"], bare["client_seq"]) == ("", None)
+    assert read(trail, "SELECT * FROM dead_letters FINAL", "index") == [dead]
+    (seq,) = read(trail, "SELECT * FROM client_seqs", "client_seq")
+    assert list(seq[1:3]) == ["cli-8f3891b2", 2**63 - 1]
+
+
+def test_the_same_snapshots_under_another_token_read_the_same(trail: Trail) -> None:
+    for _ in range(2):
+        trail.receive(COUNTED, DEAD)
+
+    assert len(read(trail, "SELECT * FROM snapshots FINAL", "index")) == 2
+    assert len(read(trail, "SELECT * FROM dead_letters FINAL", "index")) == 1
+
+
+def test_the_watermark_moves_after_the_snapshots(
+    trail: Trail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    partition = 500_000 + uuid.uuid4().int % 2**30
+    missing = replace(ddl.SNAPSHOTS, name="snapshots_that_are_not_there")
+    monkeypatch.setattr("timeline.writer.ddl.SNAPSHOTS", missing)
+
+    with pytest.raises(TimelineUnavailableError):
+        trail.insert({**trail.envelope(COUNTED, partition=partition), "is_last": True})
+
+    assert partition not in run(EntryWriter(trail.store).read_watermarks())
 
 
 def test_watermark_moves_with_the_last_part_of_an_envelope_only(store: Store) -> None:

@@ -4,9 +4,11 @@ import asyncio
 import uuid
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
-from schemas.entry import ObservationRow, TimelineBatch
+from schemas.entry import ObservationRow, SnapshotRow, TimelineBatch
+from schemas.envelope import Event
+from schemas.event_json import event_json
 from schemas.times import parse_us
 from timeline.entry_row import EntryColumns
 from timeline.filters import parse_filters
@@ -74,6 +76,20 @@ def _entry(
     }
 
 
+def snapshot_row(entry: Any, index: int = 0, **more: Any) -> SnapshotRow:
+    """What was received of the record of an entry built above."""
+    fields = {"id": entry["id"], "reason": f"snapshot {index}"}
+    row: Any = {
+        "index": index,
+        "kind": entry["kind"],
+        "id": entry["id"],
+        "occurred_at": entry["occurred_at"],
+        "event": event_json(Event(entry["kind"], fields), "acme"),
+        **more,
+    }
+    return cast("SnapshotRow", row)
+
+
 def link_row(rule: str = "during", target: int = 7, **more: Any) -> dict[str, Any]:
     return {
         "rule": rule,
@@ -108,6 +124,30 @@ class Trail:
 
     def put(self, *entries: Any, workspace: str = "acme", token: str = "") -> InsertCounts:
         return self.insert(self.batch(*entries, workspace=workspace), token=token)
+
+    def envelope(
+        self,
+        *snapshots: SnapshotRow,
+        workspace: str = "acme",
+        offset: int = 1,
+        partition: int = 0,
+        received_at: str = "11:00",
+        actor: str = "alice",
+    ) -> TimelineBatch:
+        """The events of one envelope, and nothing that they changed."""
+        return {
+            **self.batch(workspace=workspace),
+            "partition": partition,
+            "offset": offset,
+            "received_at": at_us(received_at),
+            "actor": actor,
+            "actor_kind": "person",
+            "key_id": f"key of {actor}",
+            "snapshots": list(snapshots),
+        }
+
+    def receive(self, *snapshots: SnapshotRow, token: str = "", **envelope: Any) -> InsertCounts:
+        return self.insert(self.envelope(*snapshots, **envelope), token=token)
 
     def observe(self, *observations: ObservationRow) -> None:
         self.insert(self.batch(observations=observations))

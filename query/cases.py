@@ -1,0 +1,183 @@
+"""GET /v1/cases/{kind}/{id}: everything an investigator needs about one record.
+
+Source: the contract, section 5.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, TypeAlias
+
+from starlette.requests import Request
+from starlette.routing import Route
+
+from query.access import reading_route
+from query.completeness import is_complete
+from query.lists import entries_json
+from query.record_address import read_addressed, record_address
+from query.services import QueryServices
+from schemas.kinds import Kind, Rule
+from schemas.times import format_us
+from timeline.cursor import Cursor
+from timeline.entry_query import read_entries
+from timeline.entry_row import EntryColumns
+from timeline.gap_query import gap_json, read_gaps
+from timeline.neighbour_query import (
+    Places,
+    Relation,
+    instances_around,
+    reach_of,
+    read_actor_work,
+    read_at,
+    read_neighbours,
+)
+from timeline.scope import Scope
+from timeline.version_query import read_version_at
+
+Json: TypeAlias = dict[str, Any]
+# Inside one organization: kind, id, workspace.
+_Key: TypeAlias = tuple[str, str, str]
+_Lists: TypeAlias = dict[Relation, set[_Key]]
+
+# The list of whom a link names: the rule says how the record stands to them, not they to it.
+_LISTS: Final = {
+    Rule.AFTER.value: Relation.BEFORE,
+    Rule.DURING.value: Relation.DURING,
+    Rule.BEFORE.value: Relation.AFTER,
+}
+
+
+def case_routes(services: QueryServices) -> list[Route]:
+    return [reading_route("/v1/cases/{kind}/{id}", services, _case)]
+
+
+async def _case(services: QueryServices, request: Request, scope: Scope) -> Any:
+    address = record_address(request)
+    # Before the rows: what it promises is then among them.
+    watermark = await services.watermarks.json(services.partitions)
+    moment = services.moment()
+    store = services.store
+    record = await read_addressed(services, scope, address)
+    reach = reach_of(record, moment)
+    instances = instances_around(scope, record, moment)
+    neighbours, work, sync, tool, gaps = await asyncio.gather(
+        read_neighbours(store, scope, record, moment),
+        read_actor_work(store, scope, record, moment),
+        _sync(services, scope, record),
+        _tool(services, scope, record),
+        read_gaps(store, scope.organization, instances, reach),
+    )
+    lists = {relation: set(map(_key_at, found.nearest)) for relation, found in neighbours.items()}
+    worked = set(map(_key_at, work.nearest))
+    linked, rows = await asyncio.gather(
+        _linked_elsewhere(services, scope, record, lists),
+        read_at(store, scope, _all_places([*neighbours.values(), work]), moment),
+    )
+    entry, *shown = await entries_json(services, scope, [record, *sync, *linked, *rows], moment)
+    links = {_target(link): _link(link) for link in reversed(entry["links"])}
+    by_time = sorted({_key(other): other for other in shown}.values(), key=_place)
+    return {
+        "entry": entry,
+        "configuration": _configuration(entry, shown[0] if sync else None),
+        **{
+            relation.value: [
+                {**other, "link": links.get((other["kind"], other["id"]))}
+                for other in by_time
+                if _key(other) in lists[relation]
+            ]
+            for relation in Relation
+        },
+        "tool": tool,
+        "actor_work": [other for other in by_time if _key(other) in worked],
+        "gaps": [gap_json(gap) for gap in gaps.found],
+        "omitted": {
+            **{relation.value: found.is_cut for relation, found in neighbours.items()},
+            "actor_work": work.is_cut,
+            "gaps": gaps.is_cut,
+        },
+        "complete": not record["is_open"] and is_complete(watermark, reach.end, gaps.found),
+        "watermark": watermark,
+    }
+
+
+async def _sync(services: QueryServices, scope: Scope, record: EntryColumns) -> list[EntryColumns]:
+    """The sync the record was configured by; none when none is known."""
+    sync_id = record["configured_by_sync_id"]
+    if not sync_id:
+        return []
+    kind = Kind.WORKSPACE_SYNC.value
+    return await read_entries(services.store, scope, kind, sync_id, record["workspace"])
+
+
+async def _tool(services: QueryServices, scope: Scope, record: EntryColumns) -> Json:
+    """The version of the CLI at the record's start, and who said so when."""
+    version, observed_at, source = record["cli_version"], record["occurred_at"], "record"
+    if not version and record["cli_instance_id"]:
+        found = await read_version_at(
+            services.store, scope.organization, record["cli_instance_id"], record["occurred_at"]
+        )
+        if found is not None:
+            version, observed_at, source = found.version, found.observed_at, "cli_instance"
+    if not version:
+        return {"version": None, "observed_at": None, "source": None}
+    return {"version": version, "observed_at": format_us(observed_at), "source": source}
+
+
+async def _linked_elsewhere(
+    services: QueryServices, scope: Scope, record: EntryColumns, lists: _Lists
+) -> list[EntryColumns]:
+    """Whom the record's links name and no search found: what ran for longer than those look back.
+
+    Puts each of them on its list.
+    """
+    workspace = record["workspace"]
+    missing = []
+    targets = zip(
+        record["link_rule"], record["link_target_kind"], record["link_target_id"], strict=True
+    )
+    for rule, kind, id_ in targets:
+        key = (kind, id_, workspace)
+        if rule in _LISTS and not any(key in known for known in lists.values()):
+            lists[_LISTS[rule]].add(key)
+            missing.append((kind, id_))
+    found = await asyncio.gather(
+        *(read_entries(services.store, scope, kind, id_, workspace) for kind, id_ in missing)
+    )
+    return [row for rows in found for row in rows]
+
+
+def _all_places(found: Iterable[Places]) -> list[Cursor]:
+    return sorted({place for places in found for place in places.nearest})
+
+
+def _configuration(entry: Mapping[str, Any], sync: Json | None) -> Json | None:
+    configured_by = entry["configured_by"]
+    if configured_by is None:
+        return None
+    return {
+        **{name: value for name, value in configured_by.items() if name != "id"},
+        "sync": sync,
+        "brought_by": None if sync is None else sync["actor"],
+        "synced_at": None if sync is None else sync["occurred_at"],
+    }
+
+
+def _target(link: Mapping[str, Any]) -> tuple[str, str]:
+    return link["target"]["kind"], link["target"]["id"]
+
+
+def _link(link: Mapping[str, Any]) -> Json:
+    """Without its target: that is the entry it stands at."""
+    return {name: value for name, value in link.items() if name != "target"}
+
+
+def _key(entry: Mapping[str, Any]) -> _Key:
+    return entry["kind"], entry["id"], entry["workspace"]
+
+
+def _key_at(place: Cursor) -> _Key:
+    return place.kind, place.id, place.workspace
+
+
+def _place(entry: Mapping[str, Any]) -> tuple[str, ...]:
+    """The order of the timeline; times of one length sort as text."""
+    return entry["occurred_at"], entry["kind"], entry["id"], entry["workspace"]

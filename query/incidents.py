@@ -1,0 +1,162 @@
+"""GET /v1/incidents?at=T&before=8h: what happened before T, and what still ran then.
+
+Source: the contract, section 5.
+"""
+
+import asyncio
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, TypeAlias
+
+from starlette.requests import Request
+from starlette.routing import Route
+
+from query.access import reading_route
+from query.completeness import is_complete
+from query.lists import entries_json
+from query.services import QueryServices
+from schemas.limits import US_PER_S
+from schemas.times import format_us
+from timeline.configuration_query import read_configurations
+from timeline.cursor import Cursor
+from timeline.gap_query import gap_json, read_gaps, these
+from timeline.incident_query import (
+    ROWS_MAX,
+    ActorCounts,
+    Incident,
+    ToolSeen,
+    read_places,
+    read_seen,
+    read_tools,
+)
+from timeline.neighbour_query import read_at
+from timeline.parameters import LIMIT_MAX, NAME, Parameters, refuse
+from timeline.scope import Scope
+
+Json: TypeAlias = dict[str, Any]
+
+_PARAMETERS: Final = ("at", "before", "workspace", "environment", "limit")
+# Of each of the two lists.
+LIMIT_DEFAULT: Final = 500
+
+_DURATION: Final = re.compile(r"([0-9]{1,5})([mhd])", re.ASCII)
+_UNITS_US: Final = {"m": 60 * US_PER_S, "h": 3_600 * US_PER_S, "d": 86_400 * US_PER_S}
+_BEFORE_DEFAULT_US: Final = 8 * _UNITS_US["h"]
+_BEFORE_US_MIN: Final = _UNITS_US["m"]
+_BEFORE_US_MAX: Final = 31 * _UNITS_US["d"]
+
+
+def incident_routes(services: QueryServices) -> list[Route]:
+    return [reading_route("/v1/incidents", services, _incident)]
+
+
+async def _incident(services: QueryServices, request: Request, scope: Scope) -> Any:
+    incident = parse_incident(request.query_params.multi_items())
+    # Before the rows: what it promises is then among them.
+    watermark = await services.watermarks.json(services.partitions)
+    moment = services.moment()
+    store = services.store
+    places, seen = await asyncio.gather(
+        read_places(store, scope, incident, moment),
+        read_seen(store, scope, incident, moment),
+    )
+    shown = [*places.before, *places.during]
+    instances = dict(list(seen.instances.items())[:ROWS_MAX])
+    rows, configuration, tools, gaps = await asyncio.gather(
+        read_at(store, scope, shown, moment),
+        _configuration(services, scope, shown, incident.at_us),
+        read_tools(store, scope.organization, instances, incident),
+        read_gaps(store, scope.organization, these(instances), incident.reach),
+    )
+    entries = await entries_json(services, scope, rows, moment)
+    running = {(place.kind, place.id, place.workspace) for place in places.during}
+    before: list[Json] = []
+    during: list[Json] = []
+    for entry in reversed(entries):
+        key = (entry["kind"], entry["id"], entry["workspace"])
+        (during if key in running else before).append(entry)
+    return {
+        "at": format_us(incident.at_us),
+        "from": format_us(incident.from_us),
+        "before": before,
+        "during": during,
+        "configuration": configuration,
+        "tools": [_tool_json(tool) for tool in tools],
+        "actors": [_actor_json(counts) for counts in seen.actors],
+        "gaps": [gap_json(gap) for gap in gaps.found],
+        "omitted": {
+            "before": places.is_before_cut,
+            "during": places.is_during_cut,
+            "tools": len(seen.instances) > ROWS_MAX,
+            "actors": seen.are_actors_cut,
+            "gaps": gaps.is_cut,
+        },
+        "complete": is_complete(watermark, incident.at_us, gaps.found),
+        "watermark": watermark,
+    }
+
+
+def parse_incident(pairs: Iterable[tuple[str, str]]) -> Incident:
+    """Raises RefusedError naming the parameter at fault."""
+    given = Parameters(pairs, _PARAMETERS)
+    at_us = given.time_us("at")
+    if at_us is None:
+        refuse("at", "needed: the moment of the incident")
+    limit = given.whole_number("limit", 1, LIMIT_MAX)
+    return Incident(
+        # Nothing is older than 1970.
+        from_us=max(0, at_us - _before_us(given.one("before"))),
+        at_us=at_us,
+        workspaces=given.texts("workspace", NAME),
+        environments=given.texts("environment"),
+        limit=LIMIT_DEFAULT if limit is None else limit,
+    )
+
+
+def _before_us(text: str | None) -> int:
+    if text is None:
+        return _BEFORE_DEFAULT_US
+    found = _DURATION.fullmatch(text)
+    duration_us = 0 if found is None else int(found[1]) * _UNITS_US[found[2]]
+    if not _BEFORE_US_MIN <= duration_us <= _BEFORE_US_MAX:
+        refuse("before", "a duration from 1m to 31d, such as 30m, 8h or 2d")
+    return duration_us
+
+
+async def _configuration(
+    services: QueryServices, scope: Scope, shown: Sequence[Cursor], at_us: int
+) -> list[Json]:
+    """The sync in force at `at_us` of each workspace that is shown."""
+    workspaces = {place.workspace for place in shown}
+    rows = await read_configurations(services.store, scope, workspaces, at_us)
+    return [
+        {
+            "workspace": sync["workspace"],
+            "environment": sync["environment"],
+            "commit": sync["git"]["after_sha"],
+            "branch": sync["git"]["branch"],
+            "sync_id": sync["id"],
+            "synced_at": sync["occurred_at"],
+            "brought_by": sync["actor"],
+        }
+        for sync in await entries_json(services, scope, rows, services.moment())
+    ]
+
+
+def _tool_json(tool: ToolSeen) -> Json:
+    return {
+        "cli_instance_id": tool.cli_instance_id,
+        "version": tool.version or None,
+        "observed_at": None if tool.observed_at is None else format_us(tool.observed_at),
+        "hostname": tool.hostname or None,
+    }
+
+
+def _actor_json(counts: ActorCounts) -> Json:
+    return {
+        "actor": counts.actor,
+        "actor_kind": counts.actor_kind,
+        "runs": counts.runs,
+        "sessions": counts.sessions,
+        "syncs": counts.syncs,
+    }

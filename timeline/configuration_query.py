@@ -1,0 +1,78 @@
+"""Which sync was in force in a workspace at a time.
+
+Source: the contract, section 4: the latest successful sync at or before that time that brought a
+commit; of several at one moment the one with the higher id.
+"""
+
+from collections.abc import Collection
+from typing import Any, Final
+
+from schemas.kinds import Kind, Status
+from schemas.limits import US_PER_S
+from timeline import ddl
+from timeline.entry_row import SELECTED, EntryColumns, entry_row
+from timeline.scope import Scope
+from timeline.spans import time_sql
+from timeline.statement import Statement
+from timeline.store import Store
+
+_HOUR_US: Final = 3_600 * US_PER_S
+# How far to look back, step by step: most workspaces sync daily, and few never do.
+_LOOK_BACK_HOURS: Final = (24, 24 * 31, None)
+
+
+async def read_configurations(
+    store: Store, scope: Scope, workspaces: Collection[str], at_us: int
+) -> list[EntryColumns]:
+    """The sync in force at `at_us` of each of these workspaces that has one, by workspace.
+
+    Raises TimelineUnavailableError.
+    """
+    found: dict[str, EntryColumns] = {}
+    until_hour = at_us // _HOUR_US
+    for look_back in _LOOK_BACK_HOURS:
+        missing = sorted(set(workspaces) - set(found))
+        if not missing:
+            break
+        since_hour = 0 if look_back is None else max(0, until_hour - look_back)
+        statement = _statement(scope, missing, at_us, since_hour)
+        rows = map(entry_row, await store.rows(statement))
+        found |= {row["workspace"]: row for row in rows}
+    return [found[workspace] for workspace in sorted(found)]
+
+
+def _statement(scope: Scope, workspaces: list[str], at_us: int, since_hour: int) -> Statement:
+    parameters: dict[str, Any] = {
+        "workspaces": workspaces,
+        "sync": Kind.WORKSPACE_SYNC.value,
+        "successful": Status.SUCCESSFUL.value,
+        "at": at_us,
+        "hour_first": since_hour,
+        "hour_last": at_us // _HOUR_US,
+    }
+    conditions = [
+        *scope.conditions(parameters),
+        "workspace IN {workspaces:Array(String)}",
+        "kind = {sync:String}",
+        f"{ddl.HOUR} >= {{hour_first:Int64}}",
+        f"{ddl.HOUR} <= {{hour_last:Int64}}",
+        f"occurred_at <= {time_sql('at')}",
+    ]
+    where = " AND ".join(conditions)
+    # Few columns decide which it is; only of that one the whole row is read.
+    newest = (
+        "SELECT workspace, kind, occurred_at, id, status, git_after_sha"
+        f" FROM {ddl.ENTRIES.name} WHERE {where}"
+        " ORDER BY revision DESC LIMIT 1 BY workspace, kind, occurred_at, id"
+    )
+    places = (
+        f"SELECT workspace, {ddl.HOUR}, kind, occurred_at, id FROM ({newest})"
+        " WHERE status = {successful:String} AND git_after_sha != ''"
+        " ORDER BY occurred_at DESC, id DESC LIMIT 1 BY workspace"
+    )
+    return Statement(
+        f"SELECT {SELECTED} FROM (SELECT * FROM {ddl.ENTRIES.name} WHERE {where}"
+        f" AND (workspace, {ddl.HOUR}, kind, occurred_at, id) IN ({places})"
+        " ORDER BY revision DESC LIMIT 1 BY workspace)",
+        parameters,
+    )

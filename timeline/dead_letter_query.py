@@ -1,0 +1,182 @@
+"""Dead letters of an organization, the newest first.
+
+A message that could not be read at all names no organization and is none of these.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final, Literal, NamedTuple
+
+import msgspec
+
+from schemas.kinds import DEAD_EVENT_DETAILS, Kind
+from timeline import ddl
+from timeline.connection import Connection
+from timeline.cursor import decode_opaque, encode_opaque, refused_cursor
+from timeline.parameters import LIMIT_DEFAULT, NAME, UUID, Parameters, refuse
+from timeline.received_json import (
+    PLACE_COLUMNS,
+    RECEIVED_COLUMNS,
+    LogPlace,
+    Received,
+    ReceivedJson,
+    dead_letter_json,
+    received,
+)
+from timeline.scope import Scope
+from timeline.statement import Statement
+from timeline.store import Store
+
+DEAD_LETTER_FILTERS: Final = (
+    *("from", "to", "reason", "workspace", "kind", "id", "limit", "cursor"),
+)
+_CURSOR: Final = "dead_letters"
+_TIME_US_MAX: Final = 1 << 53
+
+
+class DeadLetterPlace(NamedTuple):
+    """The list is sorted by these, the highest first. `received_at` in µs."""
+
+    received_at: int
+    partition: int
+    offset: int
+    event_index: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetterFilters:
+    """Empty and None mean: not asked for. Times in µs, of arrival; [from, to)."""
+
+    from_us: int | None = None
+    to_us: int | None = None
+    reasons: tuple[str, ...] = ()
+    workspaces: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ()  # of records
+    limit: int = LIMIT_DEFAULT
+    after: DeadLetterPlace | None = None
+
+
+class DeadLetterPage(NamedTuple):
+    items: list[ReceivedJson]
+    next_cursor: str | None
+
+
+def parse_dead_letter_filters(pairs: Iterable[tuple[str, str]]) -> DeadLetterFilters:
+    """Raises RefusedError naming the parameter at fault."""
+    given = Parameters(pairs, DEAD_LETTER_FILTERS)
+    from_us, to_us = given.time_us("from"), given.time_us("to")
+    if from_us is not None and to_us is not None and to_us < from_us:
+        refuse("to", "lies before `from`")
+    return DeadLetterFilters(
+        from_us=from_us,
+        to_us=to_us,
+        reasons=given.choices("reason", DEAD_EVENT_DETAILS),
+        workspaces=given.texts("workspace", NAME),
+        kinds=given.choices("kind", Kind),
+        ids=given.texts("id", UUID),
+        limit=given.limit(),
+        after=_read_cursor(given.one("cursor")),
+    )
+
+
+async def read_dead_letters(
+    store: Store, scope: Scope, filters: DeadLetterFilters
+) -> DeadLetterPage:
+    """A page of them. Raises TimelineUnavailableError."""
+    rows = await store.read(lambda connection: _read(connection, scope, filters))
+    shown = rows[: filters.limit]
+    is_more = len(rows) > filters.limit
+    return DeadLetterPage(
+        list(map(dead_letter_json, shown)), _write_cursor(_place(shown[-1])) if is_more else None
+    )
+
+
+def _read(connection: Connection, scope: Scope, filters: DeadLetterFilters) -> list[Received]:
+    """One more than the limit, when there are so many.
+
+    Repetitions, which are the very same rows, are left out here: FINAL and LIMIT BY would have the
+    engine read all rows before the first is shown. There are few, so one turn is enough mostly.
+    """
+    wanted = filters.limit + 1
+    rows: list[Received] = []
+    while len(rows) < wanted:
+        missing = wanted - len(rows)
+        after = _place(rows[-1]) if rows else filters.after
+        found = connection.rows(_statement(scope, filters, after, missing))
+        rows += dict.fromkeys(map(received, found))
+        if len(found) < missing:
+            break
+    return rows
+
+
+def _statement(
+    scope: Scope, filters: DeadLetterFilters, after: DeadLetterPlace | None, limit: int
+) -> Statement:
+    parameters: dict[str, Any] = {"limit": limit}
+    conditions = scope.conditions(parameters)
+    for name, sign, bound_us in (
+        ("from_us", ">=", filters.from_us),
+        ("to_us", "<", filters.to_us),
+        ("after_us", "<=", after and after.received_at),
+    ):
+        if bound_us is not None:
+            parameters[name] = bound_us
+            conditions.append(f"received_at {sign} {_time(name)}")
+    for column, values in (
+        ("dead_reason", filters.reasons),
+        ("workspace", filters.workspaces),
+        ("kind", filters.kinds),
+        ("id", filters.ids),
+    ):
+        if values:
+            parameters[f"{column}_in"] = list(values)
+            conditions.append(f"{column} IN {{{column}_in:Array(String)}}")
+    if after is not None:
+        _, *place = after
+        parameters |= zip(("after_partition", "after_offset", "after_index"), place, strict=True)
+        conditions.append(
+            f"(received_at, {PLACE_COLUMNS}) < ({_time('after_us')},"
+            " {after_partition:UInt32}, {after_offset:Int64}, {after_index:UInt32})"
+        )
+    return Statement(
+        f"SELECT {RECEIVED_COLUMNS} FROM {ddl.DEAD_LETTERS.name} WHERE {' AND '.join(conditions)}"
+        " ORDER BY received_at DESC, `partition` DESC, `offset` DESC, `index` DESC"
+        " LIMIT {limit:UInt32}",
+        parameters,
+    )
+
+
+def _time(parameter: str) -> str:
+    return f"fromUnixTimestamp64Micro({{{parameter}:Int64}}, 'UTC')"
+
+
+def _place(row: Received) -> DeadLetterPlace:
+    return DeadLetterPlace(row.received_at, *row.place)
+
+
+class _Cursor(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    of: Literal["dead_letters"]
+    received_at: int
+    partition: int
+    offset: int
+    event_index: int
+
+
+def _write_cursor(place: DeadLetterPlace) -> str:
+    return encode_opaque(msgspec.msgpack.encode(_Cursor(_CURSOR, *place)))
+
+
+def _read_cursor(text: str | None) -> DeadLetterPlace | None:
+    if text is None:
+        return None
+    try:
+        found = msgspec.msgpack.decode(decode_opaque(text), type=_Cursor)
+    except ValueError as error:
+        raise refused_cursor() from error
+    place = DeadLetterPlace(found.received_at, found.partition, found.offset, found.event_index)
+    is_sound = 0 <= place.received_at < _TIME_US_MAX and LogPlace(*place[1:]).is_sound
+    # Only the very text we write: one place, one cursor.
+    if not is_sound or _write_cursor(place) != text:
+        raise refused_cursor()
+    return place

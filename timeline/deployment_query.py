@@ -1,0 +1,327 @@
+"""Deployments: successful runs of deploy actions, by the time they ended. The contract, section 5.
+
+Must stay true:
+- Only rows of the scope's organization and workspaces come back, as their highest revision says.
+- What counts as a deploy action is what the workspace's label says now, else the installation.
+- Pages go by (deployed_at, run id, workspace). A run that ended has these for good, so no
+  deployment is shown twice, and none is left out that was there when the first page was read.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from schemas.kinds import Kind, Status
+from schemas.times import format_us
+from timeline import ddl
+from timeline.connection import Connection, Row
+from timeline.cursor import Order
+from timeline.deployment_filters import (
+    DeploymentFilters,
+    DeploymentPlace,
+    write_deployment_cursor,
+)
+from timeline.scope import Scope
+from timeline.statement import Statement
+from timeline.store import Store
+from timeline.timeline_query import (
+    _STRETCHES,
+    HOUR_US,
+    _between,
+    _key_conditions,
+    _time,
+    _time_text,
+)
+from timeline.windows import Stretch, Window, windows
+
+DeploymentJson: TypeAlias = dict[str, Any]
+
+
+class DeploymentPage(NamedTuple):
+    items: list[DeploymentJson]
+    next_cursor: str | None
+
+
+async def read_deployments(
+    store: Store, scope: Scope, filters: DeploymentFilters, deploy_actions: Sequence[str]
+) -> DeploymentPage:
+    """The next `filters.limit` deployments. `deploy_actions`: where the label says nothing.
+
+    Raises TimelineUnavailableError.
+    """
+    question = _Question(scope, filters, deploy_actions)
+    read = _latest_rows if filters.is_latest else _rows
+    rows = await store.read(lambda connection: read(connection, question))
+    shown = rows[: filters.limit]
+    is_more = len(rows) > filters.limit
+    cursor = write_deployment_cursor(_place(shown[-1]), filters.order) if is_more else None
+    return DeploymentPage([_deployment_json(row) for row in shown], cursor)
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    scope: Scope
+    filters: DeploymentFilters
+    deploy_actions: Sequence[str]
+
+    @property
+    def wanted(self) -> int:
+        return self.filters.limit + 1  # one more tells whether there is a next page
+
+
+def _rows(connection: Connection, question: _Question) -> list[Row]:
+    filters = question.filters
+    after = filters.after
+    rows: list[Row] = []
+    for window in _windows(connection, question):
+        while len(rows) < question.wanted:
+            wanted = question.wanted - len(rows)
+            places = connection.rows(places_statement(question, window, after, wanted))
+            if places:
+                rows += _newest(connection, question, places)
+                after = DeploymentPlace(*places[-1][:3])
+            if len(places) < wanted:
+                break
+        if len(rows) >= question.wanted:
+            break
+    return rows
+
+
+def _newest(connection: Connection, question: _Question, places: Sequence[Row]) -> list[Row]:
+    """Those of the places whose highest revision still ended there and fits, in order."""
+    known = {DeploymentPlace(*place[:3]) for place in places}
+    rows = connection.rows(deployments_statement(question, places))
+    return [row for row in rows if _place(row) in known]
+
+
+def _windows(connection: Connection, question: _Question) -> Iterator[Window]:
+    """Windows on the end of a run that together hold every end inside the bounds, in order.
+
+    How starts are spread tells how ends are, as most runs are short. Unlike starts, ends may lie
+    anywhere after the first start: so it is one stretch, and what is behind the last start belongs
+    to the last window.
+    """
+    filters = question.filters
+    bounds = _bounds(filters)
+    stretches = [Stretch(*row) for row in connection.rows(_STRETCHES)]
+    if not stretches or bounds.start >= bounds.end:
+        return
+    last = max(bounds.start, *(stretch.last for stretch in stretches))
+    first = min(last, *(stretch.first for stretch in stretches))
+    whole = Stretch(first, last, sum(stretch.rows for stretch in stretches))
+    for window in windows([whole], bounds, filters.order, question.wanted):
+        yield Window(window.start, bounds.end) if window.end > last else window
+
+
+def _bounds(filters: DeploymentFilters) -> Window:
+    start, end = filters.from_us, filters.to_us
+    if filters.after is not None:
+        if filters.order is Order.DESC:
+            end = min(end, filters.after.deployed_at + 1)
+        else:
+            start = max(start, filters.after.deployed_at)
+    return Window(start, end)
+
+
+def places_statement(
+    question: _Question, window: Window, after: DeploymentPlace | None, limit: int
+) -> Statement:
+    """The first `limit` places of runs that ended inside `window`, where any revision fits.
+
+    Few columns, and nothing has to be brought together: this is what may look at many rows.
+    """
+    parameters: dict[str, Any] = {"limit": limit}
+    conditions = [
+        *_run_conditions(question, window, parameters),
+        *_value_conditions(question, window, parameters),
+    ]
+    # Both follow from the ones above, and are what the table's index by end knows.
+    conditions += [
+        f"{ddl.OVER_AT} >= {_time('ended_from')}",
+        f"{ddl.OVER_AT} < {_time('ended_to')}",
+    ]
+    order = question.filters.order
+    if after is not None:
+        conditions.append(_behind(after, order, parameters))
+    return Statement(
+        f"SELECT DISTINCT {_ENDED} AS ended_us, id, workspace,"
+        " toUnixTimestamp64Micro(occurred_at) AS started_us"
+        f" FROM {ddl.ENTRIES.name} WHERE {' AND '.join(conditions)}"
+        f" ORDER BY {_order('ended_us', order)} LIMIT {{limit:UInt32}}",
+        parameters,
+    )
+
+
+def deployments_statement(question: _Question, places: Sequence[Row]) -> Statement:
+    """The deployments at these places whose highest revision fits, in order."""
+    starts = [place[3] for place in places]
+    parameters: dict[str, Any] = {
+        "places": [
+            (workspace, started // HOUR_US, Kind.ACTION_RUN.value, _time_text(started), id_)
+            for _, id_, workspace, started in places
+        ],
+    }
+    keys = [
+        *question.scope.conditions(parameters),
+        *_between(Window(min(starts), max(starts) + 1), parameters),
+        _AT_PLACES,
+    ]
+    values = _value_conditions(question, _bounds(question.filters), parameters)
+    newest = (
+        f"SELECT {_COLUMNS}, status, ticket FROM {ddl.ENTRIES.name} WHERE {' AND '.join(keys)}"
+        " ORDER BY revision DESC LIMIT 1 BY workspace, occurred_at, id"
+    )
+    return _shown(f"SELECT * FROM ({newest}) WHERE {' AND '.join(values)}", question, parameters)
+
+
+def _latest_rows(connection: Connection, question: _Question) -> list[Row]:
+    return connection.rows(latest_statement(question))
+
+
+def latest_statement(question: _Question) -> Statement:
+    """The page of the newest deployment of each workspace and block.
+
+    A workspace has one environment, so these are the newest of each environment, too. All that fit
+    have to be looked at, whatever the page: what is behind the cursor is left out at the end.
+    """
+    filters = question.filters
+    window = Window(filters.from_us, filters.to_us)
+    parameters: dict[str, Any] = {"limit": question.wanted}
+    keys = _run_conditions(question, window, parameters)
+    values = _value_conditions(question, window, parameters)
+    latest = (
+        f"SELECT {_COLUMNS} FROM {ddl.ENTRIES.name} FINAL"
+        f" PREWHERE {' AND '.join(keys)} WHERE {' AND '.join(values)}"
+        " ORDER BY ended_at DESC, id DESC LIMIT 1 BY workspace, block"
+    )
+    behind = "1"
+    if filters.after is not None:
+        behind = _behind(filters.after, filters.order, parameters)
+    page = f"SELECT * FROM ({latest}) WHERE {behind}"
+    return _shown(page, question, parameters, " LIMIT {limit:UInt32}")
+
+
+# In the order of the table's key, so that its index finds each of them.
+_AT_PLACES: Final = (
+    f"(workspace, {ddl.HOUR}, kind, occurred_at, id) IN"
+    " {places:Array(Tuple(String, Int64, String, DateTime64(6, 'UTC'), String))}"
+)
+_ENDED: Final = "toUnixTimestamp64Micro(assumeNotNull(ended_at))"
+# The run's own, else the one it was configured by.
+_COMMIT: Final = "if(commit_sha != '', commit_sha, configured_by_commit)"
+_COLUMNS: Final = (
+    "workspace, id, occurred_at, ended_at, duration_ms, block, block_name, block_version, action,"
+    " actor, hostname, commit_sha, configured_by_commit"
+)
+
+
+def _shown(
+    runs: str, question: _Question, parameters: dict[str, Any], limit: str = ""
+) -> Statement:
+    """What an answer shows of `runs`, in order."""
+    return Statement(
+        f"SELECT {_ENDED} AS ended_us, id, workspace, environment, block, block_name,"
+        " block_version, action, toUnixTimestamp64Micro(occurred_at) AS started_us, duration_ms,"
+        f" actor, hostname, {_COMMIT}"
+        f" FROM ({runs}) AS run LEFT ANY JOIN (SELECT name, environment FROM {ddl.WORKSPACES.name}"
+        " FINAL WHERE organization = {organization:String}) AS label ON run.workspace = label.name"
+        f" ORDER BY {_order('ended_us', question.filters.order)}{limit}",
+        parameters,
+    )
+
+
+def _run_conditions(question: _Question, window: Window, parameters: dict[str, Any]) -> list[str]:
+    """On what never changes of a run that ends inside `window`: it started before its end."""
+    parameters |= {
+        "kind": Kind.ACTION_RUN.value,
+        "window_end": window.end,
+        "hour_last": window.end // HOUR_US,
+    }
+    return [
+        *question.scope.conditions(parameters),
+        "kind = {kind:String}",
+        f"occurred_at < {_time('window_end')}",
+        f"{ddl.HOUR} <= {{hour_last:Int64}}",
+        *_key_conditions(question.filters.common, parameters),
+    ]
+
+
+def _value_conditions(question: _Question, window: Window, parameters: dict[str, Any]) -> list[str]:
+    """On what a later revision may change."""
+    common = question.filters.common
+    parameters |= {
+        "ended_from": window.start,
+        "ended_to": window.end,
+        "deploy_actions": list(question.deploy_actions),
+    }
+    conditions = [
+        f"ended_at >= {_time('ended_from')}",
+        f"ended_at < {_time('ended_to')}",
+        f"status = '{Status.SUCCESSFUL.value}'",
+        _IS_DEPLOY,
+    ]
+    for name, texts in common.texts.items():
+        parameters[f"{name}_in"] = list(texts)
+        conditions.append(f"{name} IN {{{name}_in:Array(String)}}")
+    if common.commits:
+        parameters["commits"] = list(common.commits)
+        # SHAs of different length are the same commit when one is the beginning of the other.
+        conditions.append(
+            f"({_COMMIT} != '' AND arrayExists(sha -> startsWith({_COMMIT}, sha)"
+            f" OR startsWith(sha, {_COMMIT}), {{commits:Array(String)}}))"
+        )
+    return conditions
+
+
+_LABELLED: Final = (
+    f"{ddl.WORKSPACES.name} FINAL WHERE organization = {{organization:String}}"
+    " AND isNotNull(deploy_actions)"
+)
+_IS_DEPLOY: Final = (
+    "(action IN {deploy_actions:Array(String)}"
+    f" AND workspace NOT IN (SELECT name FROM {_LABELLED})"
+    " OR (workspace, action) IN (SELECT name, arrayJoin("
+    f"JSONExtract(assumeNotNull(deploy_actions), 'Array(String)')) FROM {_LABELLED}))"
+)
+
+
+def _order(time: str, order: Order) -> str:
+    return ", ".join(f"{name} {order.value.upper()}" for name in (time, "id", "workspace"))
+
+
+def _behind(place: DeploymentPlace, order: Order, parameters: dict[str, Any]) -> str:
+    """Behind this place in this order."""
+    parameters |= {
+        "after_at": place.deployed_at,
+        "after_id": place.id,
+        "after_workspace": place.workspace,
+    }
+    sign = "<" if order is Order.DESC else ">"
+    return (
+        f"({_ENDED}, id, workspace) {sign}"
+        " ({after_at:Int64}, {after_id:String}, {after_workspace:String})"
+    )
+
+
+def _place(row: Row) -> DeploymentPlace:
+    return DeploymentPlace(*row[:3])
+
+
+def _deployment_json(row: Row) -> DeploymentJson:
+    (ended, id_, workspace, environment, block, name, version, action) = row[:8]
+    (started, duration_ms, actor, hostname, commit) = row[8:]
+    return {
+        "run_id": id_,
+        "environment": environment or None,
+        "workspace": workspace,
+        "block": block or None,
+        "block_name": name or None,
+        "block_version": version or None,
+        "action": action or None,
+        "started_at": format_us(started),
+        "deployed_at": format_us(ended),
+        "duration_ms": duration_ms,
+        "actor": actor or None,
+        "hostname": hostname or None,
+        "commit": commit or None,
+    }

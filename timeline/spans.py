@@ -1,0 +1,109 @@
+"""When entries were, at their newest revision: what other statements select from.
+
+Must stay true:
+- A record that is closed keeps its end in every later revision; an open one is over `lost_after`
+  its start. So among what started longer ago than that, only closed revisions can still matter,
+  and the first that fits is as good as the newest.
+- Kind, workspace, start and actor of an entry never change: only on these may a condition look
+  before the newest revision is chosen.
+
+Source: the contract, section 4.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+from schemas.limits import US_PER_S
+from timeline import ddl
+from timeline.entry_row import EntryColumns
+from timeline.scope import Scope
+
+# A record that ran longer than this is only met near its start: without a bound, each search would
+# read all that ever happened. The longest shift is a month.
+LOOK_BACK_US: Final = 31 * 24 * 3_600 * US_PER_S
+_HOUR_US: Final = 3_600 * US_PER_S
+
+
+class Span(NamedTuple):
+    """[start, end) in µs; a moment when both are equal. An open record is over when it is lost."""
+
+    start: int
+    end: int
+    is_open: bool
+
+
+class Reach(NamedTuple):
+    """Between which times (both in, µs) somebody has to have been."""
+
+    start: int
+    end: int
+
+
+def span_of(row: EntryColumns, lost_after_us: int) -> Span:
+    start = row["occurred_at"]
+    if row["ended_at"] is not None:
+        return Span(start, row["ended_at"], is_open=False)
+    return Span(start, start + (lost_after_us if row["is_open"] else 0), is_open=row["is_open"])
+
+
+def spans_sql(
+    scope: Scope,
+    reach: Reach,
+    lost_after_us: int,
+    parameters: dict[str, Any],
+    *,
+    conditions: Sequence[str] = (),
+    columns: Sequence[str] = (),
+) -> str:
+    """A SELECT of the entries that touch `reach`, one row each.
+
+    It has workspace, kind_text, id, start_us, end_us, is_open and `columns`, which are names of
+    ours. `conditions` may use the parameters `reach_start` and `reach_end` and look at what never
+    changes.
+    """
+    parameters |= {
+        "reach_start": reach.start,
+        "reach_end": reach.end,
+        "near_start": max(0, reach.start - lost_after_us),
+        "hour_first": max(0, reach.start - max(LOOK_BACK_US, lost_after_us)) // _HOUR_US,
+        "hour_near": max(0, reach.start - lost_after_us) // _HOUR_US,
+        "hour_start": reach.start // _HOUR_US,
+        "hour_last": reach.end // _HOUR_US,
+        "lost_after": lost_after_us,
+    }
+    keys = [*scope.conditions(parameters), *conditions]
+    # Few are open, and only of them a later revision may say that they were over before.
+    open_ids = (
+        f"SELECT id FROM {ddl.ENTRIES.name} WHERE {' AND '.join(keys)}"
+        f" AND {ddl.HOUR} >= {{hour_near:Int64}} AND {ddl.HOUR} <= {{hour_start:Int64}}"
+        f" AND occurred_at >= {time_sql('near_start')} AND is_open"
+    )
+    may_reach = (
+        f"occurred_at >= {time_sql('reach_start')} OR ended_at >= {time_sql('reach_start')}"
+        f" OR (occurred_at >= {time_sql('near_start')} AND id IN ({open_ids}))"
+    )
+    where = " AND ".join(
+        (
+            *keys,
+            f"{ddl.HOUR} >= {{hour_first:Int64}}",
+            f"{ddl.HOUR} <= {{hour_last:Int64}}",
+            f"occurred_at <= {time_sql('reach_end')}",
+            f"({may_reach})",
+        )
+    )
+    more = "".join(f", `{name}`" for name in columns)
+    return (
+        "SELECT workspace, toString(kind) AS kind_text, id,"
+        " toUnixTimestamp64Micro(occurred_at) AS start_us,"
+        " ifNull(toUnixTimestamp64Micro(ended_at),"
+        f" start_us + if(is_open, {{lost_after:Int64}}, 0)) AS end_us, is_open{more}"
+        f" FROM (SELECT workspace, kind, id, occurred_at, ended_at, is_open{more}"
+        f" FROM {ddl.ENTRIES.name} WHERE {where}"
+        " ORDER BY revision DESC LIMIT 1 BY workspace, kind, occurred_at, id)"
+        " WHERE end_us >= {reach_start:Int64}"
+    )
+
+
+def time_sql(parameter: str) -> str:
+    """A parameter in µs as a time."""
+    return f"fromUnixTimestamp64Micro({{{parameter}:Int64}}, 'UTC')"
