@@ -26,8 +26,9 @@ from timeline.entry_json import entry_json
 from timeline.entry_row import EntryColumns
 from timeline.environment_query import read_environments
 from timeline.filters import Filters
+from timeline.moment import Moment
 from timeline.scope import Scope
-from timeline.timeline_query import Moment, read_page
+from timeline.timeline_query import read_page
 
 TIME: Final = pa.timestamp("us", "UTC")
 _TYPES: Final[dict[ColumnType, pa.DataType]] = {

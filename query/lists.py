@@ -16,8 +16,9 @@ from timeline.entry_json import entry_json
 from timeline.entry_row import EntryColumns
 from timeline.environment_query import read_environments
 from timeline.filters import Filters, parse_filters
+from timeline.moment import Moment
 from timeline.scope import Scope
-from timeline.timeline_query import Moment, read_page
+from timeline.timeline_query import read_page
 
 
 def list_routes(services: QueryServices) -> list[Route]:

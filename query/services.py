@@ -11,8 +11,8 @@ from query.watermark_view import WatermarkView
 from runtime.clock import WallClock
 from runtime.settings import Settings
 from schemas.limits import US_PER_S
+from timeline.moment import Moment
 from timeline.store import Store
-from timeline.timeline_query import Moment
 
 # Returns when the dependency answers; raises an UnavailableError that says what is wrong.
 Check = Callable[[], Awaitable[None]]

@@ -30,7 +30,7 @@ from schemas.limits import (
 from schemas.times import parse_us
 
 _NIL_UUID: Final = "00000000-0000-0000-0000-000000000000"
-_STATUS_SYNONYMS: Final = {
+STATUS_SYNONYMS: Final = {
     "pending": "running",
     "success": "successful",
     "failure": "failed",
@@ -55,7 +55,7 @@ def _string(value: object) -> str:
 
 def _resolve_status(value: object) -> str:
     text = _string(value)
-    return _STATUS_SYNONYMS.get(text, text)
+    return STATUS_SYNONYMS.get(text, text)
 
 
 def _time_us(value: object) -> int:

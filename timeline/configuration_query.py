@@ -8,15 +8,13 @@ from collections.abc import Collection
 from typing import Any, Final
 
 from schemas.kinds import Kind, Status
-from schemas.limits import US_PER_S
 from timeline import ddl
+from timeline.entry_conditions import HOUR_US, time_sql
 from timeline.entry_row import SELECTED, EntryColumns, entry_row
 from timeline.scope import Scope
-from timeline.spans import time_sql
 from timeline.statement import Statement
 from timeline.store import Store
 
-_HOUR_US: Final = 3_600 * US_PER_S
 # How far to look back, step by step: most workspaces sync daily, and few never do.
 _LOOK_BACK_HOURS: Final = (24, 24 * 31, None)
 
@@ -29,7 +27,7 @@ async def read_configurations(
     Raises TimelineUnavailableError.
     """
     found: dict[str, EntryColumns] = {}
-    until_hour = at_us // _HOUR_US
+    until_hour = at_us // HOUR_US
     for look_back in _LOOK_BACK_HOURS:
         missing = sorted(set(workspaces) - set(found))
         if not missing:
@@ -48,7 +46,7 @@ def _statement(scope: Scope, workspaces: list[str], at_us: int, since_hour: int)
         "successful": Status.SUCCESSFUL.value,
         "at": at_us,
         "hour_first": since_hour,
-        "hour_last": at_us // _HOUR_US,
+        "hour_last": at_us // HOUR_US,
     }
     conditions = [
         *scope.conditions(parameters),

@@ -33,6 +33,9 @@ _SCATTERED: Final[Mapping[str, int]] = {
     "index_granularity": 256,
     "min_compress_block_size": 4_096,
     "max_compress_block_size": 16_384,
+    # A month that nothing reaches any more becomes one part, in which FINAL has nothing to do.
+    "min_age_to_force_merge_seconds": 6 * 3_600,
+    "min_age_to_force_merge_on_partition_only": 1,
 }
 # chDB has no replica to fetch from after a power loss, and its log moves on after the insert.
 _FSYNC: Final[Mapping[str, int]] = {"fsync_after_insert": 1, "fsync_part_directory": 1}
@@ -96,10 +99,10 @@ COMMITS: Final = (
     )
     + "]"
 )
-# When a record was over at the latest, as far as the entry alone tells; an open one a century after
-# its start. Not as ifNull(…) or with a constant time: the engine rewrites these in a statement, and
-# no longer knows the expression of its index.
-OVER_AT: Final = "addDays(ifNull(ended_at, occurred_at), is_open * 36500)"
+# The end of a closed record; an open one has its start here, or it would widen every index entry it
+# is in. Not as ifNull(…) alone: the engine rewrites that in a statement, and no longer knows the
+# expression of its index.
+END_AT: Final = "addDays(ifNull(ended_at, occurred_at), 0)"
 # About 1,000 rows an index entry: what belongs together stands together, so most are skipped.
 _SKIPPED_TOGETHER: Final = 4
 _SEARCHED: Final = (
@@ -142,7 +145,7 @@ ENTRIES: Final = Table(
         Index("by_host", HOSTS, "bloom_filter(0.01)", _SKIPPED_TOGETHER),
         Index("by_commit", COMMITS, "bloom_filter(0.01)", _SKIPPED_TOGETHER),
         Index("by_flag", "flags", "bloom_filter(0.01)", _SKIPPED_TOGETHER),
-        Index("by_end", OVER_AT, "minmax", _SKIPPED_TOGETHER),
+        Index("by_end", END_AT, "minmax", _SKIPPED_TOGETHER),
     ),
     settings={**_SETTINGS, **_SCATTERED},
     settings_embedded=_FSYNC,

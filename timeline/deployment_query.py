@@ -21,18 +21,21 @@ from timeline.deployment_filters import (
     DeploymentPlace,
     write_deployment_cursor,
 )
+from timeline.entry_conditions import (
+    AT_PLACES,
+    HOUR_US,
+    PLACES_MAX,
+    STRETCHES,
+    between,
+    key_conditions,
+    narrowness,
+    time_sql,
+    time_text,
+)
 from timeline.scope import Scope
 from timeline.statement import Statement
 from timeline.store import Store
-from timeline.timeline_query import (
-    _STRETCHES,
-    HOUR_US,
-    _between,
-    _key_conditions,
-    _time,
-    _time_text,
-)
-from timeline.windows import Stretch, Window, windows
+from timeline.windows import GROWTH, Stretch, Window, windows
 
 DeploymentJson: TypeAlias = dict[str, Any]
 
@@ -90,8 +93,14 @@ def _rows(connection: Connection, question: _Question) -> list[Row]:
 def _newest(connection: Connection, question: _Question, places: Sequence[Row]) -> list[Row]:
     """Those of the places whose highest revision still ended there and fits, in order."""
     known = {DeploymentPlace(*place[:3]) for place in places}
-    rows = connection.rows(deployments_statement(question, places))
-    return [row for row in rows if _place(row) in known]
+    # Later places stand behind earlier ones, so their deployments do.
+    portions = (places[first : first + PLACES_MAX] for first in range(0, len(places), PLACES_MAX))
+    return [
+        row
+        for portion in portions
+        for row in connection.rows(deployments_statement(question, portion))
+        if _place(row) in known
+    ]
 
 
 def _windows(connection: Connection, question: _Question) -> Iterator[Window]:
@@ -102,18 +111,20 @@ def _windows(connection: Connection, question: _Question) -> Iterator[Window]:
     to the last window.
     """
     filters = question.filters
-    bounds = _bounds(filters)
-    stretches = [Stretch(*row) for row in connection.rows(_STRETCHES)]
+    bounds = bounds_of(filters)
+    stretches = [Stretch(*row) for row in connection.rows(STRETCHES)]
     if not stretches or bounds.start >= bounds.end:
         return
     last = max(bounds.start, *(stretch.last for stretch in stretches))
     first = min(last, *(stretch.first for stretch in stretches))
     whole = Stretch(first, last, sum(stretch.rows for stretch in stretches))
-    for window in windows([whole], bounds, filters.order, question.wanted):
+    # As if more were wanted: about one entry in ten is a deployment, and fewer fit narrow filters.
+    looked_at = question.wanted * GROWTH ** (1 + narrowness(filters.common))
+    for window in windows([whole], bounds, filters.order, looked_at):
         yield Window(window.start, bounds.end) if window.end > last else window
 
 
-def _bounds(filters: DeploymentFilters) -> Window:
+def bounds_of(filters: DeploymentFilters) -> Window:
     start, end = filters.from_us, filters.to_us
     if filters.after is not None:
         if filters.order is Order.DESC:
@@ -133,12 +144,12 @@ def places_statement(
     parameters: dict[str, Any] = {"limit": limit}
     conditions = [
         *_run_conditions(question, window, parameters),
-        *_value_conditions(question, window, parameters),
+        *value_conditions(question, window, parameters),
     ]
     # Both follow from the ones above, and are what the table's index by end knows.
     conditions += [
-        f"{ddl.OVER_AT} >= {_time('ended_from')}",
-        f"{ddl.OVER_AT} < {_time('ended_to')}",
+        f"{ddl.END_AT} >= {time_sql('ended_from')}",
+        f"{ddl.END_AT} < {time_sql('ended_to')}",
     ]
     order = question.filters.order
     if after is not None:
@@ -157,16 +168,16 @@ def deployments_statement(question: _Question, places: Sequence[Row]) -> Stateme
     starts = [place[3] for place in places]
     parameters: dict[str, Any] = {
         "places": [
-            (workspace, started // HOUR_US, Kind.ACTION_RUN.value, _time_text(started), id_)
+            (workspace, started // HOUR_US, Kind.ACTION_RUN.value, time_text(started), id_)
             for _, id_, workspace, started in places
         ],
     }
     keys = [
         *question.scope.conditions(parameters),
-        *_between(Window(min(starts), max(starts) + 1), parameters),
-        _AT_PLACES,
+        *between(Window(min(starts), max(starts) + 1), parameters),
+        AT_PLACES,
     ]
-    values = _value_conditions(question, _bounds(question.filters), parameters)
+    values = value_conditions(question, bounds_of(question.filters), parameters)
     newest = (
         f"SELECT {_COLUMNS}, status, ticket FROM {ddl.ENTRIES.name} WHERE {' AND '.join(keys)}"
         " ORDER BY revision DESC LIMIT 1 BY workspace, occurred_at, id"
@@ -188,7 +199,7 @@ def latest_statement(question: _Question) -> Statement:
     window = Window(filters.from_us, filters.to_us)
     parameters: dict[str, Any] = {"limit": question.wanted}
     keys = _run_conditions(question, window, parameters)
-    values = _value_conditions(question, window, parameters)
+    values = value_conditions(question, window, parameters)
     latest = (
         f"SELECT {_COLUMNS} FROM {ddl.ENTRIES.name} FINAL"
         f" PREWHERE {' AND '.join(keys)} WHERE {' AND '.join(values)}"
@@ -201,11 +212,6 @@ def latest_statement(question: _Question) -> Statement:
     return _shown(page, question, parameters, " LIMIT {limit:UInt32}")
 
 
-# In the order of the table's key, so that its index finds each of them.
-_AT_PLACES: Final = (
-    f"(workspace, {ddl.HOUR}, kind, occurred_at, id) IN"
-    " {places:Array(Tuple(String, Int64, String, DateTime64(6, 'UTC'), String))}"
-)
 _ENDED: Final = "toUnixTimestamp64Micro(assumeNotNull(ended_at))"
 # The run's own, else the one it was configured by.
 _COMMIT: Final = "if(commit_sha != '', commit_sha, configured_by_commit)"
@@ -240,13 +246,13 @@ def _run_conditions(question: _Question, window: Window, parameters: dict[str, A
     return [
         *question.scope.conditions(parameters),
         "kind = {kind:String}",
-        f"occurred_at < {_time('window_end')}",
+        f"occurred_at < {time_sql('window_end')}",
         f"{ddl.HOUR} <= {{hour_last:Int64}}",
-        *_key_conditions(question.filters.common, parameters),
+        *key_conditions(question.filters.common, parameters),
     ]
 
 
-def _value_conditions(question: _Question, window: Window, parameters: dict[str, Any]) -> list[str]:
+def value_conditions(question: _Question, window: Window, parameters: dict[str, Any]) -> list[str]:
     """On what a later revision may change."""
     common = question.filters.common
     parameters |= {
@@ -255,8 +261,8 @@ def _value_conditions(question: _Question, window: Window, parameters: dict[str,
         "deploy_actions": list(question.deploy_actions),
     }
     conditions = [
-        f"ended_at >= {_time('ended_from')}",
-        f"ended_at < {_time('ended_to')}",
+        f"ended_at >= {time_sql('ended_from')}",
+        f"ended_at < {time_sql('ended_to')}",
         f"status = '{Status.SUCCESSFUL.value}'",
         _IS_DEPLOY,
     ]

@@ -12,11 +12,12 @@ from schemas.kinds import Kind
 from timeline import ddl
 from timeline.connection import Connection
 from timeline.cursor import Cursor
+from timeline.entry_conditions import time_sql
+from timeline.moment import Moment
 from timeline.scope import Scope
-from timeline.spans import Reach, spans_sql, time_sql
+from timeline.spans import Reach, spans_sql
 from timeline.statement import Statement
 from timeline.store import Store
-from timeline.timeline_query import Moment
 
 # Actors, and CLI instances: a person reads them.
 ROWS_MAX: Final = 200

@@ -15,13 +15,14 @@ from typing import Any, Final, NamedTuple
 from schemas.kinds import Kind
 from schemas.limits import LINK_WINDOW_US
 from timeline.cursor import Cursor, Order
-from timeline.entry_row import EntryColumns, entry_row
+from timeline.entry_row import EntryColumns
 from timeline.filters import Filters
+from timeline.moment import Moment
 from timeline.scope import Scope
 from timeline.spans import Reach, span_of, spans_sql
 from timeline.statement import Statement
 from timeline.store import Store
-from timeline.timeline_query import Moment, entries_statement
+from timeline.timeline_query import read_places
 
 # Who needs more asks the timeline for the period.
 NEIGHBOURS_MAX: Final = 100
@@ -67,10 +68,11 @@ async def read_at(
     store: Store, scope: Scope, places: Sequence[Cursor], moment: Moment
 ) -> list[EntryColumns]:
     """The entries at these places by time. Raises TimelineUnavailableError."""
-    if not places:
-        return []
-    statement = entries_statement(scope, Filters(order=Order.ASC), moment, places)
-    return [entry_row(row) for row in await store.rows(statement)]
+    by_time = sorted(places)
+    filters = Filters(order=Order.ASC)
+    return await store.read(
+        lambda connection: list(read_places(connection, scope, filters, moment, by_time))
+    )
 
 
 def reach_of(record: EntryColumns, moment: Moment) -> Reach:

@@ -17,20 +17,20 @@ from runtime.errors import RefusedError
 from schemas.kinds import Kind, Status
 from schemas.times import format_us
 from timeline import ddl
+from timeline.entry_conditions import (
+    HOUR_US,
+    between,
+    bounds_of,
+    key_conditions,
+    time_sql,
+    value_conditions,
+)
 from timeline.filters import FILTERS, Filters, parse_filters
+from timeline.moment import Moment
 from timeline.parameters import Parameters, refuse
 from timeline.scope import Scope
 from timeline.statement import Statement
 from timeline.store import Store
-from timeline.timeline_query import (
-    HOUR_US,
-    Moment,
-    _between,
-    _bounds,
-    _key_conditions,
-    _time,
-    _value_conditions,
-)
 
 # More of them are a list of runs, which there is already.
 KEYS_MAX: Final = 6
@@ -72,7 +72,7 @@ def _month(year_month: int) -> str:
     return f"{year_month // 100:04}-{year_month % 100:02}"
 
 
-_LOST: Final = f"(is_open AND occurred_at <= {_time('lost_before')})"
+_LOST: Final = f"(is_open AND occurred_at <= {time_sql('lost_before')})"
 _KEYS: Final[Mapping[str, _Key]] = {
     "workspace": _Key("workspace", _known),
     "environment": _Key("environment", _known),
@@ -173,11 +173,11 @@ def summary_statement(scope: Scope, question: SummaryQuestion, moment: Moment) -
     # By itself ClickHouse would bring together first and look afterwards.
     keys = [
         *scope.conditions(parameters),
-        *_between(_bounds(filters), parameters),
+        *between(bounds_of(filters), parameters),
         "kind = {kind:String}",
-        *_key_conditions(filters, parameters),
+        *key_conditions(filters, parameters),
     ]
-    values = _value_conditions(filters, moment, parameters) or ["1"]
+    values = value_conditions(filters, moment, parameters) or ["1"]
     runs = (
         f"SELECT {_COLUMNS} FROM {ddl.ENTRIES.name} FINAL"
         f" PREWHERE {' AND '.join(keys)} WHERE {' AND '.join(values)}"

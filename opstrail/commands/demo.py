@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from shlex import quote
+from typing import Final
 
 import click
 import msgspec
@@ -23,7 +24,8 @@ from runtime.settings import Settings
 
 _VISIBLE_WAIT_S = 20.0
 _PORT_ANY = 0
-_NEXT = (
+# What the story has an answer to.
+NEXT: Final = (
     "opstrail deployments --environment production",
     f"opstrail incident --at {OUTAGE_AT}",
     "opstrail sql 'SELECT actor, kind, count() FROM timeline GROUP BY actor, kind'",
@@ -124,5 +126,5 @@ def _print_next(address: str, key_path: Path, *, is_running: bool, data_dir: Pat
         click.echo(f"\nAsk more with `opstrail up --data-dir {quote(str(data_dir))}` running:")
     else:
         click.echo("\nAsk more while `opstrail demo` runs, without --exit:")
-    for command_line in _NEXT:
+    for command_line in NEXT:
         click.echo(f"  {command_line}")

@@ -35,7 +35,7 @@ def command(
     which tools. Needs OPSTRAIL_URL and OPSTRAIL_KEY.
 
     \b
-    Example:  opstrail incident --at 2026-03-20T21:30:00+01:00 --environment production
+    Example:  opstrail incident --at 2026-03-20T21:30:00+01:00 -e production
     """
     params = [("at", at), ("before", before)]
     params += [("workspace", name) for name in workspace]

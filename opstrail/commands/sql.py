@@ -49,7 +49,7 @@ def command(
 
     \b
     Example:  opstrail sql 'SELECT actor, count() FROM timeline GROUP BY actor'
-              opstrail sql 'SELECT id FROM ssh_sessions WHERE actor = {who:String}' -p who=alice
+              opstrail sql 'SELECT * FROM links WHERE rule={r:String}' -p r=during
               opstrail sql - --format parquet --output runs.parquet < runs.sql
     """
     form = chosen_format(form, is_json=is_json, output=output)

@@ -7,6 +7,7 @@ from typing import Any, Final, TypeAlias
 import click
 
 from opstrail.client import client_of
+from opstrail.kind_name import KindName
 from opstrail.output import JSON, TABLE, chosen_format, format_options, write_chunks, write_json
 from opstrail.screen import open_console, print_page_end
 from opstrail.timeline_text import print_timeline
@@ -16,6 +17,7 @@ Command: TypeAlias = Callable[..., Any]
 
 _COMMON = (
     "workspace",
+    "environment",
     "host",
     "actor",
     "user",
@@ -34,9 +36,9 @@ _LIMIT_DEFAULT: Final = 50
 def _common_filters(command: Command) -> Command:
     """`--workspace`, `--host` and so on, as a shorter spelling of --filter."""
     for name in reversed(_COMMON):
-        command = click.option(f"--{name}", multiple=True, help=f"Filter by {name}; repeatable.")(
-            command
-        )
+        help_ = f"Filter by {name}; repeatable."
+        type_ = KindName() if name == "kind" else None
+        command = click.option(f"--{name}", multiple=True, type=type_, help=help_)(command)
     return command
 
 
@@ -75,11 +77,12 @@ def command(
 ) -> None:
     """Show runs, sessions and syncs, the newest first.
 
-    Needs OPSTRAIL_URL and OPSTRAIL_KEY. Times are RFC 3339 with an offset.
+    Needs OPSTRAIL_URL and OPSTRAIL_KEY, for files one with the role analyst. Times are RFC 3339
+    with an offset.
 
     \b
-    Example:  opstrail timeline --host server01.acme-corp.com --from 2026-03-24T00:00:00Z
-              opstrail timeline --from 2026-03-01T00:00:00Z --format csv --output march.csv
+    Example:  opstrail timeline --host server01 --from 2026-03-24T00:00:00Z
+              opstrail timeline --kind ssh --format csv --output ssh.csv
     """
     form = chosen_format(form, is_json=is_json, output=output)
     params = [("order", order)]

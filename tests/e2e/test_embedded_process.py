@@ -129,13 +129,19 @@ def test_the_demo_tells_the_story_and_stops(tmp_path: Path) -> None:
         text=True,
         timeout=60,
         cwd=tmp_path,
-        env={**os.environ, "COLUMNS": "100"},
+        env={**os.environ, "COLUMNS": "80"},
         check=False,
     )
 
     assert ended.returncode == 0, ended.stderr
     assert "configured by commit a42b9e1" in ended.stdout
     assert "after action run" in ended.stdout
+    case = ended.stdout.partition("The case")[2]
+    assert "ssh server01.acme-corp.com  ended" in case
+    assert "commit      a42b9e1 on main" in case
+    assert "This picture is complete" in case
+    assert "opstrail deployments --environment production" in case
+    assert all(len(line) <= 80 for line in ended.stdout.splitlines())
     assert not leaked_keys(ended.stdout + ended.stderr)
     assert not list(tmp_path.iterdir()), "a demo without --data-dir leaves nothing behind"
 

@@ -26,7 +26,7 @@ def test_the_widest_column_gives_way_and_fixed_ones_do_not() -> None:
     rows = [row("one two three four", "123456789", "ab")]
 
     assert printed(print_rows, [WHAT, SIZE, Column("by")], rows, width=28) == (
-        "  what            size  by\n  one two    123456789  ab\n  three four\n"
+        "  what              size  by\n  one two      123456789  ab\n  three four\n"
     )
 
 

@@ -277,18 +277,17 @@ def test_the_records_own_version_comes_first_then_the_registers(world: World) ->
         run_entry(2, cli_instance_id=LAPTOP),
         run_entry(3, cli_instance_id=SERVER),
     )
-    world.trail.observe(
-        *(
-            {
-                "cli_instance_id": LAPTOP,
-                "observed_at": at_us(clock),
-                "is_sighting": True,
-                "actor": "alice",
-                "cli_version": version,
-            }
-            for clock, version in (("09:00", "0.16.0"), ("09:30", "0.17.0"), ("10:01", "0.19.0"))
-        )
-    )
+    sightings: list[Any] = [
+        {
+            "cli_instance_id": LAPTOP,
+            "observed_at": at_us(clock),
+            "is_sighting": True,
+            "actor": "alice",
+            "cli_version": version,
+        }
+        for clock, version in (("09:00", "0.16.0"), ("09:30", "0.17.0"), ("10:01", "0.19.0"))
+    ]
+    world.trail.observe(*sightings)
     tools = [case(world, "action_run", number)["tool"] for number in (1, 2, 3)]
     assert tools == [
         {"version": "0.18.0", "observed_at": "2026-03-24T10:00:00.000000Z", "source": "record"},

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import query.entry_export
+import query.export_pages
 import query.watermark_view
 from query.app import build_query_app
 from query.entry_export import entry_schema
@@ -193,6 +194,7 @@ def test_what_is_revised_and_added_meanwhile_is_neither_twice_nor_left_out(
         await writer.insert([batch], token=f"{world.trail.organization}-{form}-{pages}")
         return page
 
+    monkeypatch.setattr(query.export_pages, "_PAGE_ROWS_MAX", 300)
     monkeypatch.setattr(query.entry_export, "read_page", page_and_revisions)
     assert numbers_of(world, "/v1/timeline", form) == list(reversed(range(900)))
     assert pages >= 3

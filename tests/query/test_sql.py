@@ -151,14 +151,18 @@ ANSWERS: list[tuple[str, dict[str, Any] | None, list[list[Any]]]] = [
         [["ci", 2]],
     ),
     (
-        "SELECT actor, countIf(status = 'failed') AS failed, count() AS runs FROM action_runs"
-        " GROUP BY actor ORDER BY failed DESC, actor",
+        (
+            "SELECT actor, countIf(status = 'failed') AS failed, count() AS runs FROM action_runs"
+            " GROUP BY actor ORDER BY failed DESC, actor"
+        ),
         None,
         [["bob", 1, 1], ["alice", 0, 3]],
     ),
     (
-        "SELECT quantile(0.5)(duration_ms), avg(duration_ms), max(duration_ms) FROM action_runs"
-        " WHERE block_version = '0.3.1' AND status = 'successful'",
+        (
+            "SELECT quantile(0.5)(duration_ms), avg(duration_ms), max(duration_ms) FROM action_runs"
+            " WHERE block_version = '0.3.1' AND status = 'successful'"
+        ),
         None,
         [[165000.0, 165000.0, 300000]],
     ),
@@ -168,14 +172,19 @@ ANSWERS: list[tuple[str, dict[str, Any] | None, list[list[Any]]]] = [
         [["lost"]],
     ),
     (
-        "SELECT toStartOfHour(occurred_at) AS hour, count() FROM timeline WHERE workspace = 'acme'"
-        " GROUP BY hour ORDER BY hour LIMIT 2",
+        (
+            "SELECT toStartOfHour(occurred_at) AS hour, count() FROM timeline"
+            " WHERE workspace = 'acme'"
+            " GROUP BY hour ORDER BY hour LIMIT 2"
+        ),
         None,
         [[f"{DAY}T08:00:00.000000Z", 1], [AT, 3]],
     ),
     (
-        "SELECT id FROM timeline WHERE occurred_at >= {since:DateTime64(6, 'UTC')}"
-        " AND occurred_at < toDateTime64('2026-03-24 12:30:00', 6, 'UTC') ORDER BY id",
+        (
+            "SELECT id FROM timeline WHERE occurred_at >= {since:DateTime64(6, 'UTC')}"
+            " AND occurred_at < toDateTime64('2026-03-24 12:30:00', 6, 'UTC') ORDER BY id"
+        ),
         {"since": f"{DAY} 11:00:00"},
         [[id_of(4)], [id_of(6)]],
     ),
@@ -194,8 +203,10 @@ ANSWERS: list[tuple[str, dict[str, Any] | None, list[list[Any]]]] = [
         ],
     ),
     (
-        "SELECT r.id FROM action_runs AS r JOIN workspaces AS w ON w.name = r.workspace"
-        " WHERE has(w.deploy_actions, r.action) ORDER BY r.id",
+        (
+            "SELECT r.id FROM action_runs AS r JOIN workspaces AS w ON w.name = r.workspace"
+            " WHERE has(w.deploy_actions, r.action) ORDER BY r.id"
+        ),
         None,
         [[id_of(1)], [id_of(2)]],
     ),
@@ -209,9 +220,11 @@ ANSWERS: list[tuple[str, dict[str, Any] | None, list[list[Any]]]] = [
         ],
     ),
     (
-        "SELECT s.host_inventory_name, r.block_version FROM ssh_sessions AS s"
-        " INNER JOIN links AS l ON l.source_id = s.id AND l.rule = 'during'"
-        " INNER JOIN action_runs AS r ON r.id = l.target_id",
+        (
+            "SELECT s.host_inventory_name, r.block_version FROM ssh_sessions AS s"
+            " INNER JOIN links AS l ON l.source_id = s.id AND l.rule = 'during'"
+            " INNER JOIN action_runs AS r ON r.id = l.target_id"
+        ),
         None,
         [["server01", "0.3.1"]],
     ),
@@ -242,26 +255,36 @@ ANSWERS: list[tuple[str, dict[str, Any] | None, list[list[Any]]]] = [
         ],
     ),
     (
-        "WITH busy AS (SELECT actor, count() AS n FROM timeline GROUP BY actor)"
-        " SELECT actor, n FROM busy WHERE n > (SELECT avg(n) FROM busy)",
+        (
+            "WITH busy AS (SELECT actor, count() AS n FROM timeline GROUP BY actor)"
+            " SELECT actor, n FROM busy WHERE n > (SELECT avg(n) FROM busy)"
+        ),
         None,
         [["alice", 6]],
     ),
     (
-        "SELECT id, row_number() OVER (PARTITION BY actor ORDER BY occurred_at DESC) AS place"
-        " FROM action_runs QUALIFY place = 1 ORDER BY id",
+        (
+            "SELECT id, row_number() OVER (PARTITION BY actor ORDER BY occurred_at DESC) AS place"
+            " FROM action_runs QUALIFY place = 1 ORDER BY id"
+        ),
         None,
         [[id_of(2), 1], [id_of(7), 1]],
     ),
     (
-        "SELECT DISTINCT action FROM action_runs WHERE action IN ('deploy', 'restart')"
-        " UNION ALL SELECT 'x' AS action",
+        (
+            "SELECT action FROM (SELECT DISTINCT action FROM action_runs"
+            " WHERE action IN ('deploy', 'restart') UNION ALL SELECT 'x' AS action)"
+            " ORDER BY action"
+        ),
         None,
-        None,  # type: ignore[list-item]
+        [["deploy"], ["restart"], ["x"]],
     ),
     ("SELECT id FROM timeline WHERE id IN {ids:Array(String)}", {"ids": [id_of(1)]}, [[id_of(1)]]),
     (
-        "SELECT id FROM action_runs WHERE id NOT IN (SELECT target_id FROM links WHERE rule = 'during') AND exit_code = {e:Int64}",
+        (
+            "SELECT id FROM action_runs WHERE id NOT IN (SELECT target_id FROM"
+            " links WHERE rule = 'during') AND exit_code = {e:Int64}"
+        ),
         {"e": 2},
         [[id_of(2)]],
     ),
@@ -269,7 +292,10 @@ ANSWERS: list[tuple[str, dict[str, Any] | None, list[list[Any]]]] = [
     ("SELECT count() FROM timeline WHERE match(block_from, '^r/nginx:\\\\d')", None, [[3]]),
     ("SELECT COLUMNS('^encryption_(en|st)') FROM workspace_syncs", None, [[True, None]]),
     (
-        "SELECT * EXCEPT (id, organization, workspace, occurred_at, explanation) FROM links LIMIT 0",
+        (
+            "SELECT * EXCEPT (id, organization, workspace, occurred_at,"
+            " explanation) FROM links LIMIT 0"
+        ),
         None,
         [],
     ),
@@ -279,20 +305,28 @@ ANSWERS: list[tuple[str, dict[str, Any] | None, list[list[Any]]]] = [
         [["acme", id_of(3)]],
     ),
     (
-        "SELECT toDate(occurred_at) AS day, uniqExact(actor) AS people FROM timeline GROUP BY day"
-        " ORDER BY day WITH FILL FROM toDate('2026-03-23') TO toDate('2026-03-25') STEP 1",
+        (
+            "SELECT toDate(occurred_at) AS day, uniqExact(actor) AS people FROM timeline"
+            " GROUP BY day"
+            " ORDER BY day WITH FILL FROM toDate('2026-03-23') TO toDate('2026-03-25') STEP 1"
+        ),
         None,
         [["2026-03-23", 0], ["2026-03-24", 2]],
     ),
     (
-        "SELECT a.id FROM action_runs AS a ASOF JOIN workspace_syncs AS s"
-        " ON a.workspace = s.workspace AND a.occurred_at >= s.occurred_at WHERE a.exit_code = 0",
+        (
+            "SELECT a.id FROM action_runs AS a ASOF JOIN workspace_syncs AS s"
+            " ON a.workspace = s.workspace AND a.occurred_at >= s.occurred_at WHERE a.exit_code = 0"
+        ),
         None,
         [[id_of(1)]],
     ),
     (
-        "SELECT multiIf(exit_code = 0, 'good', exit_code IS NULL, 'none', 'bad') AS how, count()"
-        " FROM action_runs GROUP BY how ORDER BY how",
+        (
+            "SELECT multiIf(exit_code = 0, 'good', exit_code IS NULL, 'none', 'bad') AS how,"
+            " count()"
+            " FROM action_runs GROUP BY how ORDER BY how"
+        ),
         None,
         [["bad", 1], ["good", 1], ["none", 2]],
     ),
@@ -312,8 +346,11 @@ ANSWERS: list[tuple[str, dict[str, Any] | None, list[list[Any]]]] = [
         [[[2, 4], "a", 2, 1]],
     ),
     (
-        "SELECT 0 / 0, 1 / 0, toDecimal64('1.5', 2), toInt256('-170141183460469231731687303715884105728'),"
-        " toUUID('00000000-0000-4000-8000-000000000001'), toUInt64(18446744073709551615)",
+        (
+            "SELECT 0 / 0, 1 / 0, toDecimal64('1.5', 2),"
+            " toInt256('-170141183460469231731687303715884105728'),"
+            " toUUID('00000000-0000-4000-8000-000000000001'), toUInt64(18446744073709551615)"
+        ),
         None,
         [
             [
@@ -345,10 +382,7 @@ def test_analysts_get_answers(world: World) -> None:
 
     for query, parameters, expected in ANSWERS:
         found = rows(world, query, parameters)
-        if expected is None:
-            assert sorted(map(tuple, found)) == [("deploy",), ("restart",), ("x",)]
-        else:
-            assert found == expected, query
+        assert found == expected, query
 
 
 # None of these may show anything of another organization, whatever they try.
@@ -358,12 +392,21 @@ REACHES = [
     "WITH {other:String} AS organization SELECT *, organization FROM timeline",
     "WITH 'x' AS workspace, {other:String} AS organization SELECT id, actor, block FROM timeline",
     "WITH entries AS (SELECT {other:String} AS organization) SELECT * FROM timeline, entries",
-    "SELECT t.*, {other:String} AS organization FROM timeline AS t WHERE organization = {other:String}",
+    (
+        "SELECT t.*, {other:String} AS organization FROM timeline AS t WHERE"
+        " organization = {other:String}"
+    ),
     "WITH cli_instances AS (SELECT 1 AS a) SELECT * FROM timeline, cli_instances",
     "SELECT * FROM action_runs AS entries JOIN timeline AS rows ON 1 = 1",
     "SELECT * REPLACE ({other:String} AS organization) FROM timeline",
-    "SELECT * FROM (SELECT {other:String} AS organization) AS o LEFT JOIN timeline AS t USING organization",
-    "SELECT * FROM (SELECT {other:String} AS organization) AS o RIGHT JOIN timeline AS t USING organization",
+    (
+        "SELECT * FROM (SELECT {other:String} AS organization) AS o LEFT JOIN"
+        " timeline AS t USING organization"
+    ),
+    (
+        "SELECT * FROM (SELECT {other:String} AS organization) AS o RIGHT JOIN"
+        " timeline AS t USING organization"
+    ),
     "SELECT * FROM workspaces WHERE 1 OR {other:String} = ''",
     "SELECT * FROM cli_instances WHERE 1 OR {other:String} = ''",
     "SELECT * FROM links WHERE 1 OR {other:String} = ''",

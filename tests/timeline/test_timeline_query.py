@@ -22,8 +22,9 @@ from tests.timeline.trail import (
 from timeline.entry_row import EntryColumns
 from timeline.environment_query import WorkspaceRow, mirror_workspaces
 from timeline.filters import parse_filters
+from timeline.moment import Moment
 from timeline.scope import Scope
-from timeline.timeline_query import Moment, places_statement
+from timeline.timeline_query import places_statement
 from timeline.windows import Window
 
 HOUR_US = 3_600 * 1_000_000

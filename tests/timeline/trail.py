@@ -12,9 +12,10 @@ from schemas.event_json import event_json
 from schemas.times import parse_us
 from timeline.entry_row import EntryColumns
 from timeline.filters import parse_filters
+from timeline.moment import Moment
 from timeline.scope import Scope
 from timeline.store import Store
-from timeline.timeline_query import Moment, Page, read_page
+from timeline.timeline_query import Page, read_page
 from timeline.writer import EntryWriter, InsertCounts
 
 T = TypeVar("T")

@@ -1,0 +1,1 @@
+"""What each address of the read API takes and answers, for the API's document."""
