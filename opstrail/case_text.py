@@ -156,7 +156,7 @@ def _print_configuration(console: Console, entry: Json, configuration: Json | No
         text = Text("not known: no successful sync at or before the start", style="dim")
         print_text(console, text, indent=2)
         return
-    commit = shown(configuration["commit"], "bold")
+    commit = Text().append_text(shown(configuration["commit"], "bold"))
     if configuration["branch"]:
         commit.append(" on ").append(shown(configuration["branch"]))
     brought = f"{configuration['brought_by'] or 'somebody who is not known'}"

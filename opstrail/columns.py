@@ -92,7 +92,7 @@ def _widths(columns: Sequence[Column], rows: Sequence[Row], available: int) -> l
         giving = [
             index
             for index, column in enumerate(columns)
-            if not column.is_fixed and widths[index] > _WIDTH_MIN
+            if not column.is_fixed and widths[index] > max(_WIDTH_MIN, len(column.heading))
         ]
         widest = max(giving or range(len(columns)), key=lambda index: widths[index])
         widths[widest] -= 1

@@ -57,11 +57,11 @@ def print_completeness(
     """The last sentence: is this the whole picture, and if not, why."""
     until = watermark["complete_until"]
     if is_complete:
-        text = Text("This picture is complete", style="green")
+        text = Text().append("This picture is complete", style="green")
         text.append(f": all that was accepted before {moment_text(until)} UTC is in it.")
         print_text(console, text)
         return
-    text = Text("This picture may not be complete: ", style="bold yellow")
+    text = Text().append("This picture may not be complete: ", style="bold yellow")
     text.append(shown("; ".join(reasons) or "more may still arrive"))
     text.append(".")
     print_text(console, text)

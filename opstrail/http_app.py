@@ -1,4 +1,4 @@
-"""One ASGI app from the routes of ingest, query or both, with health and metrics."""
+"""One ASGI app from the routes of ingest, query or both, with health, metrics and docs."""
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 
+from opstrail.docs_page import docs_routes
 from query.health import health_routes
 from query.services import Check
 from runtime.http import build_app
@@ -31,4 +32,6 @@ def build_http_app(
         if on_close is not None:
             await on_close()
 
-    return build_app([*routes, *health_routes(checks or {})], lifespan=lifespan)
+    return build_app(
+        [*routes, *health_routes(checks or {}), *docs_routes()], lifespan=lifespan
+    )

@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.console import Console
 
-from opstrail.columns import Column, Row, print_rows, print_title
+from opstrail.columns import Column, Row, print_rows, print_text, print_title
 from opstrail.completeness_text import (
     gap_reasons,
     moment_text,
@@ -15,6 +15,7 @@ from opstrail.completeness_text import (
 )
 from opstrail.entry_rows import place_text, print_entries
 from opstrail.screen import shown
+from opstrail.timeline_text import commit_text
 from schemas.times import parse_us
 
 Json = Mapping[str, Any]
@@ -24,10 +25,17 @@ def print_incident(console: Console, incident: Json) -> None:
     """What still ran, what had happened, in which state all was, and whether that is all."""
     at = incident["at"]
     console.print(shown(f"Before {moment_text(at)} UTC", "bold"))
-    console.print(shown(f"  looking back to {moment_text(incident['from'])} UTC", "dim"))
+    looking = f"looking back to {moment_text(incident['from'])} UTC"
+    entries = [*incident["during"], *incident["before"]]
+    places = {entry["workspace"]: place_text(entry) for entry in entries}
+    # The one workspace there is need not stand in every row.
+    workspace = next(iter(places)) if len(places) == 1 else None
+    if workspace is not None:
+        looking += f", all in {places[workspace]}"
+    print_text(console, shown(looking, "dim"), indent=2)
     for name, title in (("during", "Still running then"), ("before", "Before it, newest first")):
         print_title(console, title, len(incident[name]))
-        print_entries(console, incident[name], day=at[:10], workspace=None)
+        print_entries(console, incident[name], day=at[:10], workspace=workspace)
     if incident["configuration"]:
         print_title(console, "Configuration at that moment")
         _print_configuration(console, incident["configuration"])
@@ -63,7 +71,7 @@ def _print_configuration(console: Console, configuration: list[Json]) -> None:
         Row(
             (
                 shown(place_text(sync)),
-                shown(sync["commit"], "bold"),
+                shown(commit_text(sync["commit"]), "bold"),
                 shown(sync["branch"]),
                 shown(moment_text(sync["synced_at"])),
                 shown(sync["brought_by"]),

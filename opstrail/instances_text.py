@@ -14,7 +14,6 @@ _COLUMNS: Final = (
     Column("CLI instance", is_fixed=True),
     Column("version"),
     Column("system"),
-    Column("machine"),
     Column("last seen (UTC)", is_fixed=True),
 )
 
@@ -28,9 +27,10 @@ def print_instances(console: Console, items: Sequence[Mapping[str, Any]]) -> Non
 
 
 def _below(item: Mapping[str, Any]) -> Text:
-    about = [f"first seen {moment_text(item['first_seen'])[:16]}"]
+    about = [f"on {item['hostname']}"] if item["hostname"] else []
     if item["actors"]:
         about.append(f"with {', '.join(item['actors'])}")
+    about.append(f"first seen {moment_text(item['first_seen'])[:16]}")
     earlier = [version["version"] for version in item["versions"][:-1]]
     if earlier:
         about.append(f"earlier versions {', '.join(earlier)}")
@@ -43,6 +43,5 @@ def _cells(item: Mapping[str, Any]) -> list[Text]:
         shown(item["id"], "bold"),
         shown(item["cli_version"] or "not known", "" if item["cli_version"] else "dim"),
         shown(system),
-        shown(item["hostname"]),
         shown(moment_text(item["last_seen"])[:16]),
     ]

@@ -6,7 +6,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.text import Text
 
-from opstrail.columns import print_text
+from opstrail.columns import Column, Row, print_rows, print_text
 from opstrail.kind_name import short_kind
 
 STATUS_STYLES: Final = {
@@ -18,6 +18,9 @@ STATUS_STYLES: Final = {
     "lost": "bold magenta",
 }
 _SHORT_ID: Final = 8
+_SHORT_SHA: Final = 12
+_COLUMNS: Final = (Column("", is_fixed=True), Column(""))
+# Under the second of them.
 _INDENT: Final = 10
 
 
@@ -33,15 +36,14 @@ def print_timeline(
         if entry["occurred_at"][:10] != day:
             day = entry["occurred_at"][:10]
             console.print(Text(f"{day} (UTC)", style="bold underline"))
-        print_text(console, _headline(entry))
+        time = Text(entry["occurred_at"][11:19], style="bold")
+        print_rows(console, _COLUMNS, [Row((time, _headline(entry)))], indent=0)
         for indent, text in _below(entry, with_links=with_links):
             print_text(console, text, indent=indent)
 
 
 def _headline(entry: Mapping[str, Any]) -> Text:
-    line = Text()
-    line.append(entry["occurred_at"][11:19], style="bold")
-    line.append(f"  {what_text(entry)}  ")
+    line = Text(f"{what_text(entry)}  ")
     line.append(entry["status"], style=STATUS_STYLES.get(entry["status"], ""))
     if entry["duration_ms"] is not None:
         line.append(f" {duration_text(entry['duration_ms'])}")
@@ -75,7 +77,8 @@ def _link_lines(entry: Mapping[str, Any]) -> Iterator[tuple[int, Text]]:
     if configured_by is not None:
         behind = ", behind the workspace's latest" if configured_by["behind"] else ""
         target = (
-            f"commit {configured_by['commit']} ({configured_by['branch'] or 'no branch'},"
+            f"commit {commit_text(configured_by['commit'])}"
+            f" ({configured_by['branch'] or 'no branch'},"
             f" sync {configured_by['sync_id'][:_SHORT_ID]}){behind}"
         )
         yield from _link_text("configured by", target, configured_by)
@@ -105,9 +108,15 @@ def what_text(entry: Mapping[str, Any]) -> str:
             return f"ssh {entry['host']['inventory_name']}"
         case "workspace_sync":
             git = entry["git"] or {}
-            return f"sync {git.get('before_sha') or '?'} → {git.get('after_sha') or '?'}"
+            before, after = commit_text(git.get("before_sha")), commit_text(git.get("after_sha"))
+            return f"sync {before or '?'} → {after or '?'}"
         case other:
             return f"{other} {entry['id'][:_SHORT_ID]}"
+
+
+def commit_text(sha: str | None) -> str:
+    """Short enough for a column, and long enough to find the commit by."""
+    return (sha or "")[:_SHORT_SHA]
 
 
 def duration_text(duration_ms: int) -> str:

@@ -19,6 +19,7 @@ from schemas.limits import US_PER_S
 from schemas.times import format_us
 from timeline.configuration_query import read_configurations
 from timeline.cursor import Cursor
+from timeline.environment_query import read_environments
 from timeline.gap_query import gap_json, read_gaps, these
 from timeline.incident_query import (
     ROWS_MAX,
@@ -35,9 +36,9 @@ from timeline.scope import Scope
 
 Json: TypeAlias = dict[str, Any]
 
-_PARAMETERS: Final = ("at", "before", "workspace", "environment", "limit")
-# Of each of the two lists.
-LIMIT_DEFAULT: Final = 500
+INCIDENT_PARAMETERS: Final = ("at", "before", "workspace", "environment", "limit")
+# Of each of the two lists: what a person reads. Entries of many workspaces cost a millisecond each.
+LIMIT_DEFAULT: Final = 100
 
 _DURATION: Final = re.compile(r"([0-9]{1,5})([mhd])", re.ASCII)
 _UNITS_US: Final = {"m": 60 * US_PER_S, "h": 3_600 * US_PER_S, "d": 86_400 * US_PER_S}
@@ -98,7 +99,7 @@ async def _incident(services: QueryServices, request: Request, scope: Scope) -> 
 
 def parse_incident(pairs: Iterable[tuple[str, str]]) -> Incident:
     """Raises RefusedError naming the parameter at fault."""
-    given = Parameters(pairs, _PARAMETERS)
+    given = Parameters(pairs, INCIDENT_PARAMETERS)
     at_us = given.time_us("at")
     if at_us is None:
         refuse("at", "needed: the moment of the incident")
@@ -128,18 +129,19 @@ async def _configuration(
 ) -> list[Json]:
     """The sync in force at `at_us` of each workspace that is shown."""
     workspaces = {place.workspace for place in shown}
-    rows = await read_configurations(services.store, scope, workspaces, at_us)
+    found = await read_configurations(services.store, scope, workspaces, at_us)
+    environments = await read_environments(services.store, scope.organization, workspaces)
     return [
         {
-            "workspace": sync["workspace"],
-            "environment": sync["environment"],
-            "commit": sync["git"]["after_sha"],
-            "branch": sync["git"]["branch"],
-            "sync_id": sync["id"],
-            "synced_at": sync["occurred_at"],
-            "brought_by": sync["actor"],
+            "workspace": configuration.workspace,
+            "environment": environments.get(configuration.workspace),
+            "commit": configuration.commit,
+            "branch": configuration.branch or None,
+            "sync_id": configuration.sync_id,
+            "synced_at": format_us(configuration.synced_at),
+            "brought_by": configuration.brought_by,
         }
-        for sync in await entries_json(services, scope, rows, services.moment())
+        for configuration in found
     ]
 
 

@@ -100,16 +100,20 @@ def json_response(
     )
 
 
-def problem_response(problem: Problem) -> Response:
-    content = {
+def problem_json(problem: Problem) -> dict[str, object]:
+    """As RFC 9457 has it."""
+    return {
         "type": PROBLEM_TYPE_PREFIX + problem.slug,
         "title": problem.title,
         "status": problem.status,
         "detail": problem.detail,
         **problem.members,
     }
+
+
+def problem_response(problem: Problem) -> Response:
     return Response(
-        msgspec.json.encode(content),
+        msgspec.json.encode(problem_json(problem)),
         status_code=problem.status,
         headers=problem.headers,
         media_type=PROBLEM_MEDIA_TYPE,

@@ -99,9 +99,10 @@ def object_of(
     schema: JsonSchema = {
         "type": "object",
         "properties": dict(properties),
-        "required": [name for name in properties if name not in optional],
         "additionalProperties": False,
     }
+    if required := [name for name in properties if name not in optional]:
+        schema["required"] = required
     return schema if description is None else {"description": description, **schema}
 
 

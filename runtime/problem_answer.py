@@ -1,7 +1,7 @@
 """The problems of `runtime/http.py` as the API's document tells of them."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from runtime.http import (
     PROBLEM_MEDIA_TYPE,
@@ -9,6 +9,7 @@ from runtime.http import (
     RETRY_AFTER_S,
     Problem,
     internal_error,
+    problem_json,
     unauthenticated,
 )
 from runtime.operation import Answer, Content, Header, JsonSchema, object_of, ref
@@ -60,7 +61,7 @@ def problem_answer(
     """An answer that is a problem; `schema`: of one with members of its own."""
     content = Content(
         schema=schema or ref("Problem"),
-        examples={} if example is None else {example.slug: _json(example)},
+        examples={} if example is None else {example.slug: problem_json(example)},
     )
     return Answer(
         description=description, content={PROBLEM_MEDIA_TYPE: content}, headers=headers or {}
@@ -86,12 +87,3 @@ INTERNAL_ERROR_ANSWER: Final = problem_answer(
     example=internal_error(),
 )
 
-
-def _json(problem: Problem) -> dict[str, Any]:
-    return {
-        "type": PROBLEM_TYPE_PREFIX + problem.slug,
-        "title": problem.title,
-        "status": problem.status,
-        "detail": problem.detail,
-        **problem.members,
-    }

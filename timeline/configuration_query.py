@@ -5,12 +5,11 @@ commit; of several at one moment the one with the higher id.
 """
 
 from collections.abc import Collection
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from schemas.kinds import Kind, Status
 from timeline import ddl
 from timeline.entry_conditions import HOUR_US, time_sql
-from timeline.entry_row import SELECTED, EntryColumns, entry_row
 from timeline.scope import Scope
 from timeline.statement import Statement
 from timeline.store import Store
@@ -19,23 +18,33 @@ from timeline.store import Store
 _LOOK_BACK_HOURS: Final = (24, 24 * 31, None)
 
 
+class Configuration(NamedTuple):
+    """The sync in force; '' is "not known". `synced_at` in µs."""
+
+    workspace: str
+    sync_id: str
+    commit: str
+    branch: str
+    synced_at: int
+    brought_by: str
+
+
 async def read_configurations(
     store: Store, scope: Scope, workspaces: Collection[str], at_us: int
-) -> list[EntryColumns]:
+) -> list[Configuration]:
     """The sync in force at `at_us` of each of these workspaces that has one, by workspace.
 
     Raises TimelineUnavailableError.
     """
-    found: dict[str, EntryColumns] = {}
+    found: dict[str, Configuration] = {}
     until_hour = at_us // HOUR_US
     for look_back in _LOOK_BACK_HOURS:
         missing = sorted(set(workspaces) - set(found))
         if not missing:
             break
         since_hour = 0 if look_back is None else max(0, until_hour - look_back)
-        statement = _statement(scope, missing, at_us, since_hour)
-        rows = map(entry_row, await store.rows(statement))
-        found |= {row["workspace"]: row for row in rows}
+        rows = await store.rows(_statement(scope, missing, at_us, since_hour))
+        found |= {row[0]: Configuration(*row) for row in rows}
     return [found[workspace] for workspace in sorted(found)]
 
 
@@ -56,21 +65,14 @@ def _statement(scope: Scope, workspaces: list[str], at_us: int, since_hour: int)
         f"{ddl.HOUR} <= {{hour_last:Int64}}",
         f"occurred_at <= {time_sql('at')}",
     ]
-    where = " AND ".join(conditions)
-    # Few columns decide which it is; only of that one the whole row is read.
     newest = (
-        "SELECT workspace, kind, occurred_at, id, status, git_after_sha"
-        f" FROM {ddl.ENTRIES.name} WHERE {where}"
+        "SELECT workspace, kind, occurred_at, id, status, git_after_sha, git_branch, actor"
+        f" FROM {ddl.ENTRIES.name} WHERE {' AND '.join(conditions)}"
         " ORDER BY revision DESC LIMIT 1 BY workspace, kind, occurred_at, id"
     )
-    places = (
-        f"SELECT workspace, {ddl.HOUR}, kind, occurred_at, id FROM ({newest})"
-        " WHERE status = {successful:String} AND git_after_sha != ''"
-        " ORDER BY occurred_at DESC, id DESC LIMIT 1 BY workspace"
-    )
     return Statement(
-        f"SELECT {SELECTED} FROM (SELECT * FROM {ddl.ENTRIES.name} WHERE {where}"
-        f" AND (workspace, {ddl.HOUR}, kind, occurred_at, id) IN ({places})"
-        " ORDER BY revision DESC LIMIT 1 BY workspace)",
+        "SELECT workspace, id, git_after_sha, git_branch, toUnixTimestamp64Micro(occurred_at),"
+        f" actor FROM ({newest}) WHERE status = {{successful:String}} AND git_after_sha != ''"
+        " ORDER BY occurred_at DESC, id DESC LIMIT 1 BY workspace",
         parameters,
     )

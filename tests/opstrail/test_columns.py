@@ -30,6 +30,12 @@ def test_the_widest_column_gives_way_and_fixed_ones_do_not() -> None:
     )
 
 
+def test_no_column_is_narrower_than_its_heading() -> None:
+    rows = [row("x" * 50, "0.18.3-rc.1")]
+
+    assert "  version\n" in printed(print_rows, [WHAT, Column("version")], rows, width=20)
+
+
 def test_names_break_after_a_sign_rather_than_anywhere() -> None:
     text = printed(print_rows, [WHAT], [row("gitlab-runner-42")], width=14)
 

@@ -6,21 +6,19 @@ from tests.opstrail.samples import LONG, MARKUP, gap, incident, run, sync
 
 WHOLE = """\
 Before 2026-03-24 10:20:00 UTC
-  looking back to 2026-03-24 02:20:00 UTC
+  looking back to 2026-03-24 02:20:00 UTC, all in acme (production)
 
 Still running then (1)
   time      what          status  who
   10:12:03  ssh server01  ended   alice
-            ssh c5f4411d-641a-4b0a-8ee6-291d1c725c20, took 15:42 min, in acme
-            (production)
+            ssh c5f4411d-641a-4b0a-8ee6-291d1c725c20, took 15:42 min
 
 Before it, newest first (2)
   time      what                         status      who
   09:58:20  run linux-patch patch 0.1.0  successful  alice
-            run 7b0f6a52-3c1e-4f0a-9c55-1f2f0c7f9d10, took 9:22 min, in acme
-            (production)
+            run 7b0f6a52-3c1e-4f0a-9c55-1f2f0c7f9d10, took 9:22 min
   08:02:11  sync dc3a1f7 → a42b9e1       successful  bob
-            sync 0c19e60f-9d4f-4f3b-b9fb-909cb7ab2f37, in acme (production)
+            sync 0c19e60f-9d4f-4f3b-b9fb-909cb7ab2f37
 
 Configuration at that moment
   workspace          commit   branch  synced               brought by
@@ -42,6 +40,25 @@ is in it.
 
 def test_an_incident_reads_from_what_ran_to_whether_that_is_all() -> None:
     assert printed(print_incident, incident()) == WHOLE
+
+
+def test_each_row_says_its_workspace_where_there_are_several() -> None:
+    other = run(workspace="other", environment=None)
+
+    text = printed(print_incident, incident(before=[run(), other]))
+
+    assert "all in" not in text
+    assert squeezed("took 9:22 min, in acme (production)") in squeezed(text)
+    assert "took 9:22 min, in other" in text
+
+
+def test_commits_are_short_where_they_stand_in_columns() -> None:
+    sha = "0123456789abcdef0123456789abcdef01234567"
+    git = {"branch": "main", "before_sha": None, "after_sha": sha}
+
+    text = printed(print_incident, incident(before=[sync(git=git)]))
+
+    assert "sync ? → 0123456789ab  successful" in text
 
 
 def test_a_quiet_time_says_so_in_few_lines() -> None:

@@ -7,9 +7,9 @@ ID_LONGEST = "cli-" + "0123456789abcdef" * 2
 
 def test_an_instance_is_a_row_with_whom_it_was_seen() -> None:
     assert printed(print_instances, [instance()]) == (
-        "CLI instance  version  system       machine       last seen (UTC)\n"
-        "cli-8f3891b2  0.8.4    linux amd64  alice-laptop  2026-03-24 10:27\n"
-        "              first seen 2026-03-22 09:00; with alice\n"
+        "CLI instance  version  system       last seen (UTC)\n"
+        "cli-8f3891b2  0.8.4    linux amd64  2026-03-24 10:27\n"
+        "              on alice-laptop; with alice; first seen 2026-03-22 09:00\n"
     )
 
 

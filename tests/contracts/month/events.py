@@ -13,7 +13,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from random import Random
-from typing import Any, Final
+from typing import Final
 
 from tests.contracts.month.facts import (
     NGINX,
@@ -78,7 +78,9 @@ INSTANCES: Final = (
         "cli-a11ce0a1", "alice", "alice-laptop", "linux", "amd64",
         ((1, "0.9.0"), (9, "0.10.2"), (21, "0.18.0")),
     ),
-    Instance("cli-b0b5c1a0", "bob", "laptop-bob", "darwin", "arm64", ((1, "0.10.2"), (16, "0.18.3"))),
+    Instance(
+        "cli-b0b5c1a0", "bob", "laptop-bob", "darwin", "arm64", ((1, "0.10.2"), (16, "0.18.3"))
+    ),
     Instance(
         "cli-ca20105e", "carol", "carol-mac", "darwin", "arm64", ((1, "0.18.0"), (20, "1.0.0-rc1"))
     ),

@@ -303,7 +303,9 @@ def _nginx() -> list[Fact]:
             "bob", NGINX_FAILED, PRODUCTION, "2026-03-29T04:00:00Z", "2026-03-29T04:01:00Z",
             **{**nginx, "exit_code": 1},
         ),
-        run("dave", NGINX_SANDBOX, SANDBOX, "2026-03-30T04:00:00Z", "2026-03-30T04:02:00Z", **nginx),
+        run(
+            "dave", NGINX_SANDBOX, SANDBOX, "2026-03-30T04:00:00Z", "2026-03-30T04:02:00Z", **nginx
+        ),
     ]  # fmt: skip
 
 

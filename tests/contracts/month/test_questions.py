@@ -1,4 +1,4 @@
-"""The twenty questions users ask, each answered by one call. What is right is found in `answers`."""
+"""The twenty questions users ask, each answered by one call; `answers` knows what is right."""
 
 from collections import Counter
 from typing import Any
@@ -94,8 +94,9 @@ def test_3_which_sessions_are_open_which_ended_in_error_which_are_unexplained(
     company: Company,
 ) -> None:
     rows = company.sql(
-        "SELECT id, status IN ('running', 'lost') AS is_open, ifNull(exit_code, 0) != 0 AS is_error,"
-        " ifNull(unexplained, false) AS is_unexplained FROM ssh_sessions"
+        "SELECT id, status IN ('running', 'lost') AS is_open,"
+        " ifNull(exit_code, 0) != 0 AS is_error, ifNull(unexplained, false) AS is_unexplained"
+        " FROM ssh_sessions"
         " WHERE is_open OR is_error OR is_unexplained ORDER BY occurred_at, id"
     )
 
@@ -125,7 +126,7 @@ def test_3_which_sessions_are_open_which_ended_in_error_which_are_unexplained(
         ({"exit_code": "1"}, where(exit_code=1)),
         ({"unexplained": "true"}, where(unexplained=True)),
     ],
-    ids=str,
+    ids=["open", "unreached", "exit code", "unexplained"],
 )
 def test_3_and_each_of_them_as_a_list(company: Company, filters: Any, fits: Any) -> None:
     assert ids(items(company, "/v1/ssh-sessions", **filters)) == ids(company.answers.sessions(fits))

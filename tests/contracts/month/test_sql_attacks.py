@@ -14,13 +14,10 @@ VIEWS = ("timeline", "action_runs", "ssh_sessions", "workspace_syncs", "links")
 
 @pytest.mark.parametrize(("what", "query"), ATTACKS, ids=[what for what, _ in ATTACKS])
 def test_an_attack_is_refused(company: Company, what: str, query: str) -> None:
-    database = company.database
-    answer = company.sql_answer(query.replace("DATABASE", database))
+    answer = company.sql_answer(query.replace("DATABASE", company.database))
 
     body = problem(answer, 400, "sql_refused")
-    # A refusal names what the query names, and tells nothing of ours.
-    assert database not in body["detail"] or database in query.replace("DATABASE", database)
-    assert "DB::Exception" not in answer.text
+    assert "Exception" not in body["detail"]  # the engine's own words
 
 
 def test_there_are_at_least_sixty_attacks() -> None:
@@ -35,13 +32,13 @@ def test_a_view_holds_ones_own_organization_only(company: Company, view: str) ->
     assert company.sql(others, own=company.organization) == [[0]]
 
 
-def test_records_of_others_are_not_there_by_any_way_round(company: Company) -> None:
+def test_the_records_of_others_are_nowhere(company: Company) -> None:
     theirs = company.record_of_others
     for query in (
         "SELECT count() FROM timeline WHERE id = {id:String}",
-        "SELECT count() FROM timeline AS a LEFT JOIN action_runs AS b ON 1 = 1 WHERE b.id = {id:String}",
+        "SELECT count() FROM links AS l JOIN timeline AS t ON 1 = 1 WHERE t.id = {id:String}",
         "SELECT count() FROM links WHERE source_id = {id:String} OR target_id = {id:String}",
-        "SELECT countIf(id = {id:String}) FROM (SELECT id FROM timeline UNION ALL SELECT id FROM action_runs)",
+        "WITH ids AS (SELECT id FROM action_runs) SELECT count() FROM ids WHERE id = {id:String}",
         "SELECT sum(id IN (SELECT id FROM timeline WHERE id = {id:String})) FROM action_runs",
     ):
         assert company.sql(query, id=theirs) == [[0]]
