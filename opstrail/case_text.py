@@ -40,7 +40,7 @@ def print_case(console: Console, case: Json) -> None:
     day = entry["occurred_at"][:10]
     headline = shown(what_text(entry), "bold")
     print_text(console, headline.append("  ").append(status_text(entry["status"])))
-    print_facts(console, list(_facts(entry, case["tool"])))
+    print_facts(console, list(_facts(case)))
     _print_configuration(console, entry, case["configuration"])
     listed = set()
     for name, title in _AROUND:
@@ -61,14 +61,15 @@ def print_case(console: Console, case: Json) -> None:
     )
 
 
-def _facts(entry: Json, tool: Json) -> Iterator[tuple[str, Text]]:
+def _facts(case: Json) -> Iterator[tuple[str, Text]]:
+    entry = case["entry"]
     yield "id", shown(entry["id"])
     yield "when", shown(_when(entry))
     yield "status", shown(_status(entry))
     yield from _own_facts(entry)
     yield "who", shown(_who(entry))
-    yield "from", shown(entry["hostname"] or "not stated")
-    yield "tool", shown(_tool(entry, tool))
+    yield "from", shown(_machine(case["machine"]))
+    yield "tool", shown(_tool(entry, case["tool"]))
     yield "workspace", shown(place_text(entry))
     yield "ticket", shown(entry["ticket"])
     yield "reason", shown(entry["reason"])
@@ -129,6 +130,12 @@ def _who(entry: Json) -> str:
     if entry["os_user"] and entry["os_user"] != entry["actor"]:
         parts.append(f"as {entry['os_user']} on the machine")
     return ", ".join(parts)
+
+
+def _machine(machine: Json) -> str:
+    hostname: str = machine["hostname"] or "not stated"
+    is_registered = machine["source"] == "cli_instance"
+    return f"{hostname} (by the register of CLI instances)" if is_registered else hostname
 
 
 def _tool(entry: Json, tool: Json) -> str:

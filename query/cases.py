@@ -31,7 +31,7 @@ from timeline.neighbour_query import (
     read_neighbours,
 )
 from timeline.scope import Scope
-from timeline.version_query import read_version_at
+from timeline.version_query import read_machine_at, read_version_at
 
 Json: TypeAlias = dict[str, Any]
 # Inside one organization: kind, id, workspace.
@@ -59,11 +59,12 @@ async def _case(services: QueryServices, request: Request, scope: Scope) -> Any:
     record = await read_addressed(services, scope, address)
     reach = reach_of(record, moment)
     instances = instances_around(scope, record, moment)
-    neighbours, work, sync, tool, gaps = await asyncio.gather(
+    neighbours, work, sync, tool, machine, gaps = await asyncio.gather(
         read_neighbours(store, scope, record, moment),
         read_actor_work(store, scope, record, moment),
         _sync(services, scope, record),
         _tool(services, scope, record),
+        _machine(services, scope, record),
         read_gaps(store, scope.organization, instances, reach),
     )
     lists = {relation: set(map(_key_at, found.nearest)) for relation, found in neighbours.items()}
@@ -87,6 +88,7 @@ async def _case(services: QueryServices, request: Request, scope: Scope) -> Any:
             for relation in Relation
         },
         "tool": tool,
+        "machine": machine,
         "actor_work": [other for other in by_time if _key(other) in worked],
         "gaps": [gap_json(gap) for gap in gaps.found],
         "omitted": {
@@ -120,6 +122,19 @@ async def _tool(services: QueryServices, scope: Scope, record: EntryColumns) -> 
     if not version:
         return {"version": None, "observed_at": None, "source": None}
     return {"version": version, "observed_at": format_us(observed_at), "source": source}
+
+
+async def _machine(services: QueryServices, scope: Scope, record: EntryColumns) -> Json:
+    """From which machine it was done, and who said so."""
+    hostname, source = record["hostname"], "record"
+    if not hostname and record["cli_instance_id"]:
+        found = await read_machine_at(
+            services.store, scope.organization, record["cli_instance_id"], record["occurred_at"]
+        )
+        hostname, source = found or "", "cli_instance"
+    if not hostname:
+        return {"hostname": None, "source": None}
+    return {"hostname": hostname, "source": source}
 
 
 async def _linked_elsewhere(

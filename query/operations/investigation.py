@@ -60,6 +60,13 @@ INVESTIGATION_SCHEMAS: Final = {
         },
         description="The version of the command line at that time, and where it is known from.",
     ),
+    "Machine": object_of(
+        {
+            "hostname": STRING_OR_NULL,
+            "source": or_null(enum_of(["record", "cli_instance"])),
+        },
+        description="From which machine it was done, and where that is known from.",
+    ),
     "Case": object_of(
         {
             "entry": ref("Entry"),
@@ -68,6 +75,7 @@ INVESTIGATION_SCHEMAS: Final = {
             "during": _NEARBY,
             "after": _NEARBY,
             "tool": ref("Tool"),
+            "machine": ref("Machine"),
             "actor_work": _ENTRIES,
             "gaps": _GAPS,
             "omitted": _omitted(("before", "during", "after", "actor_work", "gaps")),
@@ -154,6 +162,7 @@ INVESTIGATION_OPERATIONS: Final = (
                         "observed_at": "2026-03-24T10:07:42.000000Z",
                         "source": "cli_instance",
                     },
+                    "machine": {"hostname": "alice-laptop", "source": "cli_instance"},
                     "actor_work": [],
                     "gaps": [],
                     "omitted": dict.fromkeys(

@@ -139,6 +139,7 @@ def case(**parts: Any) -> Json:
             "observed_at": "2026-03-24T10:12:03.000000Z",
             "source": "record",
         },
+        "machine": {"hostname": "alice-laptop", "source": "record"},
         "actor_work": [],
         "gaps": [],
         "omitted": {

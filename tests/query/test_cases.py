@@ -45,6 +45,7 @@ def test_a_record_with_nothing_around_it_is_still_a_case(
         "during": [],
         "after": [],
         "tool": {"version": None, "observed_at": None, "source": None},
+        "machine": {"hostname": None, "source": None},
         "actor_work": [],
         "gaps": [],
         "omitted": dict.fromkeys((*LISTS, "actor_work", "gaps"), False),
@@ -297,6 +298,33 @@ def test_the_records_own_version_comes_first_then_the_registers(world: World) ->
             "source": "cli_instance",
         },
         {"version": None, "observed_at": None, "source": None},
+    ]
+
+
+def test_the_machine_is_the_records_own_or_the_one_the_instance_was_on_by_then(
+    world: World,
+) -> None:
+    world.trail.put(
+        run_entry(1, cli_instance_id=LAPTOP, hostname="desk-1"),
+        run_entry(2, cli_instance_id=LAPTOP),
+        run_entry(3, cli_instance_id=SERVER),
+    )
+    sightings: list[Any] = [
+        {
+            "cli_instance_id": LAPTOP,
+            "observed_at": at_us(clock),
+            "is_sighting": True,
+            "actor": "alice",
+            "hostname": hostname,
+        }
+        for clock, hostname in (("09:00", "old"), ("09:30", "laptop"), ("10:01", "new"))
+    ]
+    world.trail.observe(*sightings)
+    machines = [case(world, "action_run", number)["machine"] for number in (1, 2, 3)]
+    assert machines == [
+        {"hostname": "desk-1", "source": "record"},
+        {"hostname": "laptop", "source": "cli_instance"},
+        {"hostname": None, "source": None},
     ]
 
 
