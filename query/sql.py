@@ -20,6 +20,8 @@ from query.sql_guard import GuardedQuery, guard
 from query.sql_refusal import shown, sql_refused
 from runtime.errors import RefusedError
 from schemas.limits import KIB
+from schemas.times import parse_us
+from timeline.entry_conditions import time_text
 from timeline.parameters import Parameters
 from timeline.scope import Scope
 from timeline.sql_execution import open_stream, run_sql
@@ -141,7 +143,21 @@ def _statement(services: QueryServices, scope: Scope, asked: SqlRequest) -> Stat
     )
     guarded = guard(asked.query, views.selects)
     _check_names(guarded, list(asked.parameters))
-    return Statement(guarded.sql, {**asked.parameters, **views.parameters})
+    parameters = {
+        name: _time(value) if name in guarded.time_names else value
+        for name, value in asked.parameters.items()
+    }
+    return Statement(guarded.sql, {**parameters, **views.parameters})
+
+
+def _time(value: _Value) -> _Value:
+    """A time with an offset as the engine takes it; any other value as it is."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return time_text(parse_us(value))
+    except ValueError:
+        return value
 
 
 def _check_names(guarded: GuardedQuery, given: Sequence[str]) -> None:

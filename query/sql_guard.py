@@ -34,10 +34,14 @@ _CTE_MARK: Final = f"{RESERVED}with_"
 
 @dataclass(frozen=True, slots=True)
 class GuardedQuery:
-    """`sql` may be run; `parameter_names` are those of the query that it refers to."""
+    """`sql` may be run; `parameter_names` are those of the query that it refers to.
+
+    `time_names` are those of them that are times in UTC.
+    """
 
     sql: str
     parameter_names: frozenset[str]
+    time_names: frozenset[str]
 
 
 def guard(query: str, selects: Mapping[str, str]) -> GuardedQuery:
@@ -46,16 +50,26 @@ def guard(query: str, selects: Mapping[str, str]) -> GuardedQuery:
         tree = _parse(query)
         for node in tree.walk():
             _check(node)
-        names = frozenset(node.name for node in tree.find_all(exp.Placeholder))
+        placeholders = list(tree.find_all(exp.Placeholder))
+        names = frozenset(node.name for node in placeholders)
+        times = frozenset(node.name for node in placeholders if _is_time(node))
         _bind_tables(tree, frozenset(selects))
         text = AnalystSql().generate(
             tree, identify=True, comments=False, unsupported_level=ErrorLevel.RAISE, copy=False
         )
-        return GuardedQuery(put_views_in(text, selects), names)
+        return GuardedQuery(put_views_in(text, selects), names, times)
     except SqlglotError as error:
         raise sql_refused(f"The query could not be understood{_place(error)}.") from None
     except RecursionError:
         raise sql_refused("The query is nested too deeply.") from None
+
+
+_UTC_TIME: Final = re.compile(r"DateTime64\(\s*\d\s*,\s*'UTC'\s*\)", re.ASCII | re.IGNORECASE)
+
+
+def _is_time(placeholder: exp.Placeholder) -> bool:
+    kind: exp.Expr = placeholder.args["kind"]
+    return _UTC_TIME.fullmatch(kind.sql(dialect=AnalystSql)) is not None
 
 
 def _place(error: SqlglotError) -> str:

@@ -665,6 +665,15 @@ def test_parameters_that_do_not_fit_are_refused(world: World, parameters: dict[s
     problem(ask(world, "SELECT {a:String}", {"a": "x", **parameters}), 400, "sql_refused")
 
 
+@pytest.mark.parametrize(
+    "value",
+    ["2026-03-24T11:30:00.25+01:00", "2026-03-24T10:30:00.25Z", "2026-03-24 10:30:00.250000"],
+)
+def test_a_time_may_come_with_an_offset_as_everywhere(world: World, value: str) -> None:
+    query = "SELECT {at:DateTime64(6, 'UTC')}"
+    assert rows(world, query, {"at": value}) == [["2026-03-24T10:30:00.250000Z"]]
+
+
 def test_large_parameters_arrive(world: World) -> None:
     names = ["x" * 30 + str(n) for n in range(700)]
     assert rows(world, "SELECT length({a:Array(String)})", {"a": names}) == [[700]]
