@@ -12,7 +12,7 @@ from query.export_format import ExportFormat, negotiate
 
 # A first page that is there soon, then ones whose cost is in their rows.
 _PAGE_ROWS_FIRST: Final = 100
-_PAGE_ROWS_MAX: Final = 2_000
+_PAGE_ROWS_MAX: Final = 10_000
 
 COMPLETE_UNTIL_HEADER: Final = "Opstrail-Complete-Until"
 

@@ -28,6 +28,7 @@ from clickhouse_connect.driver.client import Client
 from runtime.errors import TimelineUnavailableError, UnavailableError
 from runtime.settings import Settings
 from timeline.connection import Connection, Row, translated
+from timeline.sql_user import NoWallError, behind_wall, connect_walled, sql_user_name
 from timeline.statement import Statement
 
 T = TypeVar("T")
@@ -59,6 +60,8 @@ _SETTINGS: Final[dict[str, Any]] = {
     "max_partitions_per_insert_block": 0,
     # A record never moves to another partition (see ddl.py).
     "do_not_merge_across_partitions_select_final": 1,
+    # An index may leave out the newest revision, and an older one would come back.
+    "use_skip_indexes_if_final": 0,
     # A column keeps its meaning in WHERE even where a SELECT uses its name.
     "prefer_column_name_to_alias": 1,
 }
@@ -215,17 +218,18 @@ class Lane:
         return work(connection)
 
 
-def open_store(settings: Settings) -> Store:
-    """The store these settings name. Connects at first use: raises nothing that depends on it."""
+def open_store(settings: Settings, *, sql_password: str | None = None) -> Store:
+    """The store these settings name. Connects at first use: raises nothing that depends on it.
+
+    `sql_password` is that of the user for analysts' SQL, where `opstrail init` may have made one.
+    """
     if settings.clickhouse_url:
         store = Store(
             _server(settings.clickhouse_url),
             database=settings.clickhouse_database,
             memory_bytes_max=settings.memory_bytes_max,
             name="clickhouse",
-            connect_sql=_server(settings.clickhouse_sql_url)
-            if settings.clickhouse_sql_url
-            else None,
+            connect_sql=_sql_connect(settings, sql_password),
         )
     else:
         store = Store(
@@ -238,16 +242,54 @@ def open_store(settings: Settings) -> Store:
     return store
 
 
-def _server(url: str) -> Callable[[int], Client]:
+def sql_wall_gap(settings: Settings, sql_password: str) -> str | None:
+    """Why analysts' SQL would run without a user of its own behind it; None where it has one.
+
+    Raises TimelineUnavailableError.
+    """
+    connect = _as_sql_user(settings, sql_password)
+    with translated("asking for the user for SQL"):
+        try:
+            connect_walled(connect, settings.clickhouse_database, CONNECT_TIMEOUT_S).close()
+        except NoWallError as error:
+            return str(error)
+    return None
+
+
+def _sql_connect(settings: Settings, sql_password: str | None) -> Callable[[int], Client] | None:
+    if settings.clickhouse_sql_url:
+        return _server(settings.clickhouse_sql_url)
+    if sql_password is None:
+        return None
+    return behind_wall(
+        _as_sql_user(settings, sql_password),
+        _server(settings.clickhouse_url),
+        settings.clickhouse_database,
+    )
+
+
+def _as_sql_user(settings: Settings, sql_password: str) -> Callable[[int], Client]:
+    if settings.clickhouse_sql_url:
+        return _server(settings.clickhouse_sql_url)
+    login = (sql_user_name(settings.clickhouse_database), sql_password)
+    return _server(settings.clickhouse_url, login)
+
+
+def _server(url: str, login: tuple[str, str] | None = None) -> Callable[[int], Client]:
+    """`login`: a user and a password other than those of the address."""
     address = urlsplit(url)
+    user, password = login or (
+        unquote(address.username or "default"),
+        unquote(address.password or ""),
+    )
 
     def connect(timeout_s: int) -> Client:
         return clickhouse_connect.get_client(
             host=address.hostname or "localhost",
             port=address.port or (8443 if address.scheme == "https" else 8123),
             secure=address.scheme == "https",
-            username=unquote(address.username or "default"),
-            password=unquote(address.password or ""),
+            username=user,
+            password=password,
             connect_timeout=CONNECT_TIMEOUT_S,
             send_receive_timeout=timeout_s,
             # Sessions would allow one query at a time, and keep state that we do not want.

@@ -9,7 +9,7 @@ Must stay true:
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from timeline import ddl
 from timeline.connection import Connection
@@ -36,6 +36,9 @@ from timeline.statement import Statement
 from timeline.store import Store
 from timeline.windows import GROWTH, Stretch, Window, windows
 
+# Up to so many rows for one that is wanted, reading all is cheaper than looking each up.
+_DENSE_ROWS_MAX: Final = 4
+
 
 class Page(NamedTuple):
     rows: list[EntryColumns]
@@ -55,7 +58,10 @@ def _read_page(connection: Connection, scope: Scope, filters: Filters, moment: M
         places = search.next_places(wanted - len(rows))
         if not places:
             break
-        rows += read_places(connection, scope, filters, moment, places)
+        if len(places) > PLACES_MAX and _is_dense(connection, scope, filters, places):
+            rows += _read_between(connection, scope, filters, moment, places)
+        else:
+            rows += read_places(connection, scope, filters, moment, places)
     shown = rows[: filters.limit]
     is_more = len(rows) > filters.limit
     return Page(shown, write_cursor(_place(shown[-1]), filters.order) if is_more else None)
@@ -75,6 +81,51 @@ def read_places(
         yield from map(
             entry_row, connection.rows(entries_statement(scope, filters, moment, portion))
         )
+
+
+def _is_dense(
+    connection: Connection, scope: Scope, filters: Filters, places: Sequence[Cursor]
+) -> bool:
+    """Whether most of what stands between these places is wanted."""
+    parameters: dict[str, Any] = {}
+    conditions = [
+        *scope.conditions(parameters),
+        *between(_window_of(places), parameters),
+        *key_conditions(filters, parameters),
+    ]
+    sql = f"SELECT count() FROM {ddl.ENTRIES.name} WHERE {' AND '.join(conditions)}"
+    ((count,),) = connection.rows(Statement(sql, parameters))
+    return int(count) <= _DENSE_ROWS_MAX * len(places)
+
+
+def _read_between(
+    connection: Connection,
+    scope: Scope,
+    filters: Filters,
+    moment: Moment,
+    places: Sequence[Cursor],
+) -> list[EntryColumns]:
+    """As `read_places`, by reading all there is between them: for many places that are close."""
+    parameters: dict[str, Any] = {}
+    conditions = [
+        *scope.conditions(parameters),
+        *between(_window_of(places), parameters),
+        *key_conditions(filters, parameters),
+        *value_conditions(filters, moment, parameters),
+    ]
+    statement = Statement(
+        f"SELECT {SELECTED} FROM {ddl.ENTRIES.name} FINAL WHERE {' AND '.join(conditions)}"
+        f" ORDER BY {_order('occurred_at', 'toString(kind)', filters.order)}",
+        parameters,
+    )
+    # Others start at the very moment of the first or the last.
+    known = set(places)
+    return [row for row in map(entry_row, connection.rows(statement)) if _place(row) in known]
+
+
+def _window_of(places: Sequence[Cursor]) -> Window:
+    times = [place.occurred_at for place in places]
+    return Window(min(times), max(times) + 1)
 
 
 class _Search:
@@ -159,7 +210,6 @@ def entries_statement(
     scope: Scope, filters: Filters, moment: Moment, places: Sequence[Cursor]
 ) -> Statement:
     """The entries at these places whose highest revision fits, in order."""
-    times = [place.occurred_at for place in places]
     parameters: dict[str, Any] = {
         "places": [
             (
@@ -174,7 +224,7 @@ def entries_statement(
     }
     keys = [
         *scope.conditions(parameters),
-        *between(Window(min(times), max(times) + 1), parameters),
+        *between(_window_of(places), parameters),
         AT_PLACES,
     ]
     # All revisions at few places: cheaper to sort than to read FINAL, which reads whole ranges.

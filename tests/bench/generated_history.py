@@ -39,16 +39,35 @@ class History:
         return BEGINNING_US + self.days * 86_400_000_000
 
 
-def generate(store: Store, history: History, *, is_merged: bool) -> None:
-    """Insert the history. `is_merged` false leaves late revisions in parts of their own."""
+def generate(store: Store, history: History) -> None:
+    """Insert every entry at its first revision."""
+    _insert_all(store, history, revision=1)
+
+
+def merge(store: Store) -> None:
+    """One part a month, as the engine leaves months that nothing reaches any more."""
+    store.write_now(lambda connection: connection.command(f"OPTIMIZE TABLE {_ENTRIES} FINAL"))
+
+
+def revise(store: Store, history: History, revision: int) -> None:
+    """A share of the entries at a higher revision, in parts of their own."""
+    # Or the engine would bring them together while they are being measured.
+    store.write_now(lambda connection: connection.command(f"SYSTEM STOP MERGES {_ENTRIES}"))
+    _insert_all(store, history, revision=revision)
+
+
+def let_merge(store: Store) -> None:
+    """Take back what `revise` stopped."""
+    store.write_now(lambda connection: connection.command(f"SYSTEM START MERGES {_ENTRIES}"))
+
+
+_ENTRIES: Final = ddl.ENTRIES.name
+
+
+def _insert_all(store: Store, history: History, *, revision: int) -> None:
     for first in range(0, history.rows, _CHUNK):
         last = min(first + _CHUNK, history.rows)
-        store.write_now(lambda c: _insert(c, history, first, last, revision=1))  # noqa: B023
-    if is_merged:
-        store.write_now(lambda c: c.command(f"OPTIMIZE TABLE {ddl.ENTRIES.name} FINAL"))
-    for first in range(0, history.rows, _CHUNK):
-        last = min(first + _CHUNK, history.rows)
-        store.write_now(lambda c: _insert(c, history, first, last, revision=2))  # noqa: B023
+        store.write_now(lambda c: _insert(c, history, first, last, revision))  # noqa: B023
 
 
 def _insert(connection: Connection, history: History, first: int, last: int, revision: int) -> None:

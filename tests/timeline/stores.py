@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from runtime.settings import Settings, load_settings
+from tests.support.clickhouse_service import DATABASE, SQL_PASSWORD
 from timeline.migrations import migrate
+from timeline.sql_user import make_sql_user
 from timeline.store import Store, open_store
-
-DATABASE = "opstrail_test"
 
 
 def store_settings(**chosen: Any) -> Settings:
@@ -29,8 +29,10 @@ def embedded_store() -> Store:
 
 @cache
 def server_store(url: str) -> Store:
-    store = open_store(store_settings(clickhouse_url=url))
+    """With the user for SQL where the server has one."""
+    store = open_store(store_settings(clickhouse_url=url), sql_password=SQL_PASSWORD)
     migrate(store)
+    store.write_now(lambda connection: make_sql_user(connection, DATABASE, SQL_PASSWORD))
     atexit.register(store.close)
     return store
 

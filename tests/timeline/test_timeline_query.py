@@ -19,12 +19,13 @@ from tests.timeline.trail import (
     session_entry,
     sync_entry,
 )
+from timeline.cursor import read_cursor
 from timeline.entry_row import EntryColumns
 from timeline.environment_query import WorkspaceRow, mirror_workspaces
 from timeline.filters import parse_filters
 from timeline.moment import Moment
 from timeline.scope import Scope
-from timeline.timeline_query import places_statement
+from timeline.timeline_query import places_statement, read_page
 from timeline.windows import Window
 
 HOUR_US = 3_600 * 1_000_000
@@ -353,3 +354,26 @@ def test_a_search_skips_by_its_index(
     assert any(f"Name: {index}" in line for (line,) in plan) or any(
         line.strip() == index for (line,) in plan
     )
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_a_big_page_reads_the_same_as_many_small_ones(trail: Trail, order: str) -> None:
+    # Ties in time at every border, revisions that no longer fit, and a second workspace.
+    entries = [run_entry(n, f"10:{n // 180:02}:{n // 3 % 60:02}") for n in range(1_500)]
+    trail.put(*entries[::2], workspace="a")
+    trail.put(*entries[1::2], workspace="b")
+    trail.put(*[{**row, "revision": 2, "action": "check"} for row in entries[::10]], workspace="a")
+    filters = (("order", order), ("action", "deploy"))
+
+    small = list(pages(trail, *filters, ("limit", "100")))
+    moment = Moment(now_us=NOW_US, lost_after_us=LOST_AFTER_US)
+    whole = replace(parse_filters(filters), limit=1_200)
+    first = run(read_page(trail.store, Scope(trail.organization), whole, moment))
+    assert first.next_cursor is not None
+    cursor, _ = read_cursor(first.next_cursor)
+    rest = run(
+        read_page(trail.store, Scope(trail.organization), replace(whole, cursor=cursor), moment)
+    )
+
+    assert len(small) == 1_350
+    assert [*first.rows, *rest.rows] == small
