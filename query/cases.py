@@ -20,11 +20,10 @@ from schemas.times import format_us
 from timeline.cursor import Cursor
 from timeline.entry_query import read_entries
 from timeline.entry_row import EntryColumns
-from timeline.gap_query import gap_json, read_gaps
+from timeline.gap_query import gap_json, read_gaps, these
 from timeline.neighbour_query import (
     Places,
     Relation,
-    instances_around,
     reach_of,
     read_actor_work,
     read_at,
@@ -58,18 +57,18 @@ async def _case(services: QueryServices, request: Request, scope: Scope) -> Any:
     store = services.store
     record = await read_addressed(services, scope, address)
     reach = reach_of(record, moment)
-    instances = instances_around(scope, record, moment)
-    neighbours, work, sync, tool, machine, gaps = await asyncio.gather(
+    around, work, sync, tool, machine = await asyncio.gather(
         read_neighbours(store, scope, record, moment),
         read_actor_work(store, scope, record, moment),
         _sync(services, scope, record),
         _tool(services, scope, record),
         _machine(services, scope, record),
-        read_gaps(store, scope.organization, instances, reach),
     )
+    neighbours = around.places
     lists = {relation: set(map(_key_at, found.nearest)) for relation, found in neighbours.items()}
     worked = set(map(_key_at, work.nearest))
-    linked, rows = await asyncio.gather(
+    gaps, linked, rows = await asyncio.gather(
+        read_gaps(store, scope.organization, these(around.instances), reach),
         _linked_elsewhere(services, scope, record, lists),
         read_at(store, scope, _all_places([*neighbours.values(), work]), moment),
     )

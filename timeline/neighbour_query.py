@@ -26,6 +26,8 @@ from timeline.timeline_query import read_places
 
 # Who needs more asks the timeline for the period.
 NEIGHBOURS_MAX: Final = 100
+# CLI instances whose gaps are looked for.
+INSTANCES_MAX: Final = 1_000
 
 
 class Relation(StrEnum):
@@ -43,14 +45,26 @@ class Places(NamedTuple):
     is_cut: bool
 
 
+class Neighbours(NamedTuple):
+    """Where they stand, and the CLI instances of all of them, shown or not, and of the record."""
+
+    places: dict[Relation, Places]
+    instances: list[str]
+
+
 async def read_neighbours(
     store: Store, scope: Scope, record: EntryColumns, moment: Moment
-) -> dict[Relation, Places]:
-    """Where the runs and sessions around `record` stand. Raises TimelineUnavailableError."""
+) -> Neighbours:
+    """The runs and sessions around `record`. Raises TimelineUnavailableError."""
     found: dict[Relation, list[Cursor]] = {relation: [] for relation in Relation}
-    for relation, *place in await store.rows(_neighbours(scope, record, moment)):
+    instances = {record["cli_instance_id"]}
+    for relation, *place, seen in await store.rows(_neighbours(scope, record, moment)):
         found[Relation(relation)].append(Cursor(*place))
-    return {relation: _places(places) for relation, places in found.items()}
+        instances.update(seen)
+    return Neighbours(
+        {relation: _places(places) for relation, places in found.items()},
+        sorted(instances - {""}),
+    )
 
 
 async def read_actor_work(
@@ -81,18 +95,6 @@ def reach_of(record: EntryColumns, moment: Moment) -> Reach:
     return Reach(max(0, span.start - LINK_WINDOW_US), span.end + LINK_WINDOW_US)
 
 
-def instances_around(scope: Scope, record: EntryColumns, moment: Moment) -> Statement:
-    """A SELECT of the CLI instances of the record and of all its neighbours, shown or not."""
-    parameters: dict[str, Any] = {"own_instance": record["cli_instance_id"]}
-    related = _related(scope, record, moment, parameters)
-    return Statement(
-        f"SELECT DISTINCT cli_instance_id FROM ({related})"
-        " WHERE relation != '' AND cli_instance_id != ''"
-        " UNION ALL SELECT {own_instance:String}",
-        parameters,
-    )
-
-
 def _places(places: list[Cursor]) -> Places:
     return Places(places[:NEIGHBOURS_MAX], len(places) > NEIGHBOURS_MAX)
 
@@ -104,8 +106,10 @@ def _neighbours(scope: Scope, record: EntryColumns, moment: Moment) -> Statement
     }
     related = _related(scope, record, moment, parameters)
     return Statement(
-        f"SELECT relation, start_us, kind_text, id, workspace FROM ({related})"
-        f" WHERE relation != '' AND {_OTHERS}"
+        "SELECT relation, start_us, kind_text, id, workspace,"
+        # Of all rows, before LIMIT cuts them.
+        f" groupUniqArray({INSTANCES_MAX})(cli_instance_id) OVER () AS instances"
+        f" FROM ({related}) WHERE relation != '' AND {_OTHERS}"
         " ORDER BY relation,"
         " has({linked:Array(Tuple(String, String))}, (kind_text, id)) DESC,"
         " distance, id DESC LIMIT {limit:UInt32} BY relation",
