@@ -1,5 +1,6 @@
 """GET /v1/dead-letters: snapshots that could not be used, for an organization's administrators."""
 
+from dataclasses import replace
 from typing import Any
 
 from starlette.requests import Request
@@ -7,8 +8,10 @@ from starlette.routing import Route
 
 from control.roles import Role
 from query.access import reading_route
+from query.item_columns import DEAD_LETTERS
+from query.item_export import ItemList, Pairs
 from query.services import QueryServices
-from timeline.dead_letter_query import parse_dead_letter_filters, read_dead_letters
+from timeline.dead_letter_query import DeadLetterPage, parse_dead_letter_filters, read_dead_letters
 from timeline.scope import Scope
 
 
@@ -17,8 +20,9 @@ def dead_letter_routes(services: QueryServices) -> list[Route]:
 
 
 async def _list(services: QueryServices, request: Request, scope: Scope) -> Any:
-    filters = parse_dead_letter_filters(request.query_params.multi_items())
-    # Before the rows: what it promises is then among them.
-    watermark = await services.watermarks.json(services.partitions)
-    page = await read_dead_letters(services.store, scope, filters)
-    return {"items": page.items, "next_cursor": page.next_cursor, "watermark": watermark}
+    async def read(parameters: Pairs, limit: int | None) -> DeadLetterPage:
+        filters = parse_dead_letter_filters(parameters)
+        filters = replace(filters, limit=limit or filters.limit)
+        return await read_dead_letters(services.store, scope, filters)
+
+    return await ItemList("dead-letters", DEAD_LETTERS, read).answer(services, request)

@@ -3,6 +3,7 @@
 An instance belongs to no workspace, so a key that is narrowed to workspaces sees all of them.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -10,12 +11,16 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from query.access import reading_route
-from query.export_format import other_parameters
-from query.export_pages import export_form, page_sizes, with_watermark
-from query.instance_export import InstanceExport
+from query.item_columns import INSTANCES
+from query.item_export import ItemList, Pairs
 from query.missing import not_found
 from query.services import QueryServices
-from timeline.instance_query import parse_instance_filters, read_instance, read_instances
+from timeline.instance_query import (
+    InstancePage,
+    parse_instance_filters,
+    read_instance,
+    read_instances,
+)
 from timeline.parameters import INSTANCE_ID, Parameters
 from timeline.scope import Scope
 
@@ -28,16 +33,12 @@ def instance_routes(services: QueryServices) -> list[Route]:
 
 
 async def _list(services: QueryServices, request: Request, scope: Scope) -> Any:
-    form = export_form(request)
-    filters = parse_instance_filters(other_parameters(request))
-    watermark = await services.watermarks.json(services.partitions)
-    if form is not None:
-        sizes = page_sizes(request, filters.limit)
-        export = InstanceExport(services.store, scope.organization, filters, sizes)
-        answer = export.response(form, filename=f"cli-instances{form.suffix}")
-        return with_watermark(answer, watermark)
-    page = await read_instances(services.store, scope.organization, filters)
-    return {"items": page.items, "next_cursor": page.next_cursor, "watermark": watermark}
+    async def read(parameters: Pairs, limit: int | None) -> InstancePage:
+        filters = parse_instance_filters(parameters)
+        filters = replace(filters, limit=limit or filters.limit)
+        return await read_instances(services.store, scope.organization, filters)
+
+    return await ItemList("cli-instances", INSTANCES, read).answer(services, request)
 
 
 async def _one(services: QueryServices, request: Request, scope: Scope) -> Any:

@@ -19,7 +19,8 @@ from timeline.scope import Scope
 from timeline.watermark_query import Watermark
 
 WAIT_S_MAX: Final = 30
-_SECONDS: Final = re.compile(r"[0-9]{1,2}(\.[0-9]{1,6})?", re.ASCII)
+# As many digits as programs write of a fraction.
+_SECONDS: Final = re.compile(r"[0-9]{1,2}(\.[0-9]{1,20})?", re.ASCII)
 
 
 def position_routes(services: QueryServices) -> list[Route]:

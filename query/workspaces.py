@@ -3,6 +3,7 @@
 A workspace outside the key's is answered as one that does not exist, in reading and in writing.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -12,6 +13,8 @@ from starlette.routing import Route
 from control.roles import Role
 from control.workspace_patterns import allows
 from query.access import reading_route
+from query.item_columns import WORKSPACES
+from query.item_export import ItemList, Pairs
 from query.json_body import read_json_object
 from query.missing import not_found
 from query.services import QueryServices
@@ -23,6 +26,7 @@ from schemas.times import to_datetime
 from timeline.parameters import NAME, Parameters
 from timeline.scope import Scope
 from timeline.workspace_query import (
+    WorkspacePage,
     parse_workspace_filters,
     read_workspace,
     read_workspaces,
@@ -40,10 +44,12 @@ def workspace_routes(services: QueryServices) -> list[Route]:
 
 
 async def _list(services: QueryServices, request: Request, scope: Scope) -> Any:
-    filters = parse_workspace_filters(request.query_params.multi_items())
-    watermark = await services.watermarks.json(services.partitions)
-    page = await read_workspaces(services.store, scope, filters)
-    return {"items": page.items, "next_cursor": page.next_cursor, "watermark": watermark}
+    async def read(parameters: Pairs, limit: int | None) -> WorkspacePage:
+        filters = parse_workspace_filters(parameters)
+        filters = replace(filters, limit=limit or filters.limit)
+        return await read_workspaces(services.store, scope, filters)
+
+    return await ItemList("workspaces", WORKSPACES, read).answer(services, request)
 
 
 async def _one(services: QueryServices, request: Request, scope: Scope) -> Any:

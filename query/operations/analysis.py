@@ -104,9 +104,7 @@ ANALYSIS_SCHEMAS: Final = {
                 "type": "object",
                 "description": "Values of the query's placeholders, `{name:Type}`, by name.",
                 "propertyNames": {"pattern": "^[a-z_][a-z0-9_]{0,63}$"},
-                "additionalProperties": {
-                    "anyOf": [{"type": _SINGLE}, array_of({"type": _SINGLE})]
-                },
+                "additionalProperties": {"anyOf": [{"type": _SINGLE}, array_of({"type": _SINGLE})]},
                 "maxProperties": PARAMETERS_MAX,
             },
         },

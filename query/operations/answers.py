@@ -115,9 +115,7 @@ _EXPORT_HEADERS: Final = {
         schema=STRING,
         is_required=False,
     ),
-    "Vary": Header(
-        description="Of forms other than JSON.", schema=STRING, is_required=False
-    ),
+    "Vary": Header(description="Of forms other than JSON.", schema=STRING, is_required=False),
     COMPLETE_UNTIL_HEADER: Header(
         description="What `watermark` says in JSON, of the other forms.",
         schema=UTC_TIME,

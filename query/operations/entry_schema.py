@@ -89,7 +89,7 @@ def _entry(kind: Kind, more: Mapping[str, JsonSchema]) -> JsonSchema:
             "occurred_at": UTC_TIME,
             "ended_at": or_null(UTC_TIME),
             "duration_ms": or_null(COUNT),
-            "status": enum_of(_STATUSES[kind]),
+            "status": enum_of(_STATUSES.get(kind, tuple(Status))),
             "actor": {**STRING_OR_NULL, "description": "Whose key sent it."},
             "actor_kind": or_null(enum_of(list(ActorKind))),
             "key_id": STRING_OR_NULL,

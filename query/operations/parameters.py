@@ -101,7 +101,7 @@ _KNOWN: Final[Mapping[str, Parameter]] = {
         _many("version", ref("Text"), "With this version of the command line, as last seen."),
         _one(
             "version_below",
-            {"type": "string", "minLength": 1, "maxLength": 256},
+            ref("Text"),
             "With a version below this one, in the order of versions.",
             "0.18.0",
         ),
@@ -124,7 +124,7 @@ _KNOWN: Final[Mapping[str, Parameter]] = {
         # Incidents
         _one(
             "before",
-            {"type": "string", "pattern": "^[0-9]{1,5}[mhd]$", "default": "8h"},
+            {"type": "string", "pattern": "^(?!0+[mhd])[0-9]{1,5}[mhd]$", "default": "8h"},
             "How far to look back: from 1m to 31d.",
             "8h",
         ),
@@ -153,9 +153,7 @@ def _text(name: str) -> Parameter:
 TEXT_FILTERS: Final = {name: _text(name) for name in TEXT_COLUMNS}
 
 
-def parameters(
-    names: Iterable[str], instead: Iterable[Parameter] = ()
-) -> tuple[Parameter, ...]:
+def parameters(names: Iterable[str], instead: Iterable[Parameter] = ()) -> tuple[Parameter, ...]:
     """Those an address takes, `instead` being what it means by some names itself."""
     own = {parameter.name: parameter for parameter in instead}
     return tuple(own.get(name) or _KNOWN.get(name) or _text(name) for name in names)

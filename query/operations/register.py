@@ -158,9 +158,7 @@ REGISTER_OPERATIONS: Final = (
         summary="One installed command line",
         description="With its versions over time.",
         role=Role.READ,
-        parameters=(
-            path_parameter("id", ref("CliInstanceId"), "Its id.", _INSTANCE["id"]),
-        ),
+        parameters=(path_parameter("id", ref("CliInstanceId"), "Its id.", _INSTANCE["id"]),),
         answers=reading(
             ok("The CLI instance.", ref("CliInstance"), laptop=_INSTANCE),
             status_404=missing("CLI instance"),
@@ -238,8 +236,7 @@ REGISTER_OPERATIONS: Final = (
             Parameter(
                 name="wait_s",
                 schema={"type": "number", "minimum": 0, "maximum": WAIT_S_MAX, "default": 0},
-                description="How long to wait for it, in seconds with at most six digits after the"
-                " point.",
+                description="How long to wait for it, in seconds; no exponent.",
                 example=10,
             ),
         ),

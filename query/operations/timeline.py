@@ -24,9 +24,7 @@ _PATHS: Final = {kind: f"{kind.value.replace('_', '-')}s" for kind in Kind}
 
 TIMELINE_SCHEMAS: Final = {
     "EntryPage": page_schema(ref("Entry")),
-    **{
-        f"{entry_name(kind)}Page": page_schema(ref(entry_name(kind))) for kind in Kind
-    },
+    **{f"{entry_name(kind)}Page": page_schema(ref(entry_name(kind))) for kind in Kind},
     "SeveralWorkspaces": problem_schema(
         "The id lives in several workspaces.",
         {"workspaces": array_of({"type": "string"}, minItems=2)},

@@ -17,7 +17,7 @@ import query.watermark_view
 from query.app import build_query_app
 from query.entry_export import entry_schema
 from query.export_format import ExportFormat
-from query.instance_export import INSTANCE_SCHEMA
+from query.item_columns import DEAD_LETTERS, DEPLOYMENTS, HISTORY, INSTANCES, WORKSPACES
 from runtime.errors import TimelineUnavailableError
 from runtime.http import AnswerBrokenOffError
 from schemas.entry import ObservationRow
@@ -25,7 +25,7 @@ from schemas.kinds import Kind
 from schemas.times import parse_us, to_datetime
 from tests.query.problems import problem
 from tests.query.test_instances import seen
-from tests.query.world import ANALYST, OTHER, READER, World
+from tests.query.world import ADMIN, ANALYST, OTHER, READER, World
 from tests.timeline.trail import (
     DAY,
     at_us,
@@ -389,7 +389,7 @@ def test_the_register_comes_in_every_form(world: World, form: str) -> None:
     lines = export(world, "/v1/cli-instances", "ndjson").content.splitlines()
     assert [json.loads(line) for line in lines] == items
     table = table_of(world, "/v1/cli-instances", form)
-    assert table.schema == INSTANCE_SCHEMA
+    assert table.schema == INSTANCES
     assert table.column("id").to_pylist() == [item["id"] for item in items]
     first = table.to_pylist()[0]
     assert first["actors"] == ["-bob"]
@@ -404,3 +404,25 @@ def test_the_register_is_exported_whole(world: World, form: str) -> None:
     register(world, 1_300)
     assert numbers_of(world, "/v1/cli-instances", form) == list(range(1_300))
     assert numbers_of(world, "/v1/cli-instances?limit=7", form) == list(range(7))
+
+
+def test_every_other_list_comes_as_a_file_too(world: World) -> None:
+    world.trail.put(run_entry(1), run_entry(2, "11:00", "11:05"))
+    world.put("/v1/workspaces/acme", {"environment": "production", "labels": {"team": "shop"}})
+    for path, schema in (
+        ("/v1/deployments", DEPLOYMENTS),
+        ("/v1/workspaces", WORKSPACES),
+        ("/v1/dead-letters", DEAD_LETTERS),
+        (f"/v1/records/action_run/{id_of(1)}/history", HISTORY),
+    ):
+        items = world.json(path, ADMIN)["items"]
+        lines = world.get(f"{path}?format=ndjson", ADMIN)
+        assert [json.loads(line) for line in lines.content.splitlines()] == items
+        table = pq.read_table(io.BytesIO(world.get(f"{path}?format=parquet", ADMIN).content))
+        assert table.schema == schema
+        assert table.num_rows == len(items)
+        text = world.get(f"{path}?format=csv", ADMIN).text
+        assert len(list(csv.DictReader(io.StringIO(text, newline="")))) == len(items)
+        problem(world.get(f"{path}?format=xml", ADMIN), 400, "bad_value")
+    assert len(world.json("/v1/deployments")["items"]) == 2
+    problem(world.get("/v1/deployments?format=csv", READER), 403, "forbidden")

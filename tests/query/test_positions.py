@@ -51,6 +51,13 @@ def test_waiting_ends_when_its_time_is_over(world: World) -> None:
     assert 0.3 <= time.monotonic() - started_s < 5
 
 
+@pytest.mark.parametrize("wait_s", ["0", "0.0", "0.012345678901234567"])
+def test_a_wait_has_as_many_digits_as_programs_write(world: World, wait_s: str) -> None:
+    asked = path(world, {world.partition: 5}) + f"?wait_s={wait_s}"
+
+    assert world.json(asked) == {"visible": False}
+
+
 @pytest.mark.parametrize("wait_s", ["-1", "31", "30.1", "1e1", "", "soon", "٣", "nan"])
 def test_a_wait_that_is_none_is_named(world: World, wait_s: str) -> None:
     refused = world.get(path(world, {0: 1}) + f"?wait_s={wait_s}")
