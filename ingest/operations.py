@@ -206,9 +206,7 @@ INGEST_OPERATIONS: Final = (
                 "Missing or unknown media type or charset (`unsupported_media_type`), or another"
                 " encoding (`unsupported_encoding`).",
                 headers={
-                    name: Header(
-                        description=what, schema={"type": "string"}, is_required=False
-                    )
+                    name: Header(description=what, schema={"type": "string"}, is_required=False)
                     for name, what in (
                         ("Accept-Post", "The media types there are."),
                         ("Accept-Encoding", "The encodings there are."),

@@ -21,6 +21,7 @@ from runtime.clock import wall_clock_us
 from runtime.errors import SettingsError
 from runtime.kafka_log import KafkaLog
 from runtime.settings import Settings
+from timeline.sql_user import sql_user_password
 from timeline.store import open_store
 from timeline.writer import EntryWriter
 
@@ -80,7 +81,12 @@ async def serve_query(settings: Settings) -> None:
     """Answer questions until asked to stop."""
     require_clickhouse(settings)
     control = open_control(settings.control_database_url)
-    store = open_store(settings)
+    try:
+        installation = await asyncio.to_thread(control.installation)
+    except BaseException:
+        control.close()
+        raise
+    store = open_store(settings, sql_password=sql_user_password(installation.pepper))
     try:
         authenticator = await asyncio.to_thread(_authenticator, control)
         services = query_services(
@@ -88,7 +94,7 @@ async def serve_query(settings: Settings) -> None:
             store=store,
             control=control,
             authenticator=authenticator,
-            position_secret=control.installation().position_secret,
+            position_secret=installation.position_secret,
             wall_clock=wall_clock_us,
         )
         checks = {

@@ -2,9 +2,8 @@
 
 from typing import Final
 
-from runtime.operation import Answer, Content, Operation
+from runtime.operation import Answer, Content, JsonSchema, Operation, Parameter, json_content
 from runtime.problem_answer import problem_answer
-from runtime.operation import JsonSchema, Parameter, json_content
 
 OPENAPI_PATH: Final = "/openapi.json"
 DOCS_PATH: Final = "/docs"
@@ -37,9 +36,7 @@ DOCS_OPERATIONS: Final = (
         description="A page to read and to try; it loads nothing from elsewhere.",
         role=None,
         answers={
-            200: Answer(
-                description="The page.", content={"text/html": Content(schema=_STRING)}
-            )
+            200: Answer(description="The page.", content={"text/html": Content(schema=_STRING)})
         },
     ),
     Operation(

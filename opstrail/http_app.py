@@ -32,6 +32,4 @@ def build_http_app(
         if on_close is not None:
             await on_close()
 
-    return build_app(
-        [*routes, *health_routes(checks or {}), *docs_routes()], lifespan=lifespan
-    )
+    return build_app([*routes, *health_routes(checks or {}), *docs_routes()], lifespan=lifespan)

@@ -8,7 +8,16 @@ from typing import Any, Final
 _LEFT_OUT: Final = frozenset({"propertyNames"})
 # Inside these, the names are ours and no keywords.
 _NAMED: Final = frozenset(
-    {"properties", "schemas", "headers", "content", "responses", "paths", "mapping", "securitySchemes"}
+    {
+        "properties",
+        "schemas",
+        "headers",
+        "content",
+        "responses",
+        "paths",
+        "mapping",
+        "securitySchemes",
+    }
 )
 _VALUES: Final = frozenset({"example", "value", "default", "enum", "required"})
 _NULL: Final = {"type": "null"}

@@ -14,6 +14,7 @@ import secrets
 import time
 import traceback
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
@@ -23,7 +24,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, ExceptionHandler, Lifespan, Message, Receive, Scope, Send
 
 from runtime.errors import (
@@ -223,15 +224,27 @@ async def _on_refused(_request: Request, error: Exception) -> Response:
     )
 
 
-async def _on_http_exception(_request: Request, error: Exception) -> Response:
+async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = _allowed(request)
     slug, title, detail = _HTTP_PROBLEMS.get(
         error.status_code,
         (f"http_{error.status_code}", "The request was refused", "See the status."),
     )
     return problem_response(
-        Problem(slug, status=error.status_code, title=title, detail=detail, headers=error.headers)
+        Problem(slug, status=error.status_code, title=title, detail=detail, headers=headers)
     )
+
+
+def _allowed(request: Request) -> str:
+    """The methods of every route at this address; Starlette names those of one."""
+    methods: set[str] = set()
+    for route in request.app.routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            methods |= route.methods or set()
+    return ", ".join(sorted(methods))
 
 
 _PROBLEM_HANDLERS: Final[dict[Any, Any]] = {

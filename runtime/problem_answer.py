@@ -86,4 +86,3 @@ INTERNAL_ERROR_ANSWER: Final = problem_answer(
     "A bug of the server (`internal_error`). `X-Request-Id` says where to look in its log.",
     example=internal_error(),
 )
-

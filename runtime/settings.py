@@ -55,8 +55,8 @@ class Settings(BaseSettings):
     )
     clickhouse_sql_url: Annotated[str, AfterValidator(_clickhouse_url)] = Field(
         "",
-        description="The same server by a user that may only read, for analysts' SQL; empty: the"
-        " user of OPSTRAIL_CLICKHOUSE_URL",
+        description="The same server by a user made by hand for analysts' SQL; empty: the one that"
+        " `opstrail init` made, else that of OPSTRAIL_CLICKHOUSE_URL",
     )
     clickhouse_database: str = Field(
         "opstrail", pattern=r"^[a-z][a-z0-9_]{0,62}$", description="Database of the timeline"

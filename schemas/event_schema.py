@@ -74,12 +74,12 @@ _CLOSED: Final = ((RunStatus, tuple(STATUS_SYNONYMS)), (SyncResult, ()))
 
 
 def _schema(annotation: Any) -> JsonSchema:
-    for shape, name in _LEAVES:
-        if annotation == shape:
+    for leaf, name in _LEAVES:
+        if annotation == leaf:
             return {"$ref": f"{_REF}{name}"}
-    for shape, synonyms in _CLOSED:
-        if annotation == shape:
-            return {"type": "string", "enum": [*get_args(get_args(shape)[0]), *synonyms]}
+    for closed, synonyms in _CLOSED:
+        if annotation == closed:
+            return {"type": "string", "enum": [*get_args(get_args(closed)[0]), *synonyms]}
     if get_origin(annotation) is Literal:
         return {"type": "string", "enum": list(get_args(annotation))}
     if is_typeddict(annotation):

@@ -13,6 +13,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, DataError
 
 from runtime.errors import TimelineUnavailableError
 from timeline.column import Table
+from timeline.open_answer import OpenAnswer
 from timeline.statement import Statement
 
 Row: TypeAlias = Sequence[Any]
@@ -34,11 +35,16 @@ class Connection:
     def __init__(self, client: Client, database: str) -> None:
         self._client = client
         self._database = database
+        self._answer = OpenAnswer(client)
 
     @property
     def client(self) -> Client:
-        """For `sql_execution.py` alone, which tells errors apart in its own way."""
+        """For `sql_execution.py` and `sql_user.py`, which tell errors apart in their own way."""
         return self._client
+
+    def break_off(self) -> None:
+        """Before closing a stream that was not read to its end: then nobody reads the rest."""
+        self._answer.break_off()
 
     def create_database(self) -> None:
         with translated("making the database"):

@@ -294,6 +294,7 @@ def _server(url: str, login: tuple[str, str] | None = None) -> Callable[[int], C
             send_receive_timeout=timeout_s,
             # Sessions would allow one query at a time, and keep state that we do not want.
             autogenerate_session_id=False,
+            dedicated_pool=True,  # for OpenAnswer
             query_retries=0,
             client_name="opstrail",
         )

@@ -176,9 +176,16 @@ ANALYSIS_OPERATIONS: Final = (
         summary="Which version reached which environment when",
         description="Successful runs of deploy actions, by whom and how long they took.",
         role=Role.READ,
-        parameters=parameters(DEPLOYMENT_PARAMETERS, period("Deployed")),
+        parameters=(*parameters(DEPLOYMENT_PARAMETERS, period("Deployed")), EXPORT_FORMAT),
         answers=reading(
-            ok("A page of deployments.", ref("DeploymentPage"), nginx=page_example(_DEPLOYMENT))
+            exportable(
+                ok(
+                    "A page of deployments.",
+                    ref("DeploymentPage"),
+                    nginx=page_example(_DEPLOYMENT),
+                )
+            ),
+            status_406=NOT_ACCEPTABLE,
         ),
     ),
     Operation(

@@ -4,15 +4,17 @@ from typing import Any, Final
 
 from control.roles import Role
 from query.operations.answers import (
+    NOT_ACCEPTABLE,
     STRING,
     STRING_OR_NULL,
     UTC_TIME,
+    exportable,
     ok,
     page_example,
     page_schema,
     reading,
 )
-from query.operations.parameters import WORKSPACE, parameters, period
+from query.operations.parameters import EXPORT_FORMAT, WORKSPACE, parameters, period
 from query.operations.timeline import NO_SUCH_RECORD, RECORD_ADDRESS, SEVERAL_WORKSPACES
 from runtime.operation import (
     JsonSchema,
@@ -86,22 +88,29 @@ RECEIVED_OPERATIONS: Final = (
         summary="What was received about a record",
         description="Its snapshots in the order they arrived, those that were set aside too.",
         role=Role.READ,
-        parameters=(*RECORD_ADDRESS, *parameters(HISTORY_PARAMETERS, [WORKSPACE])),
+        parameters=(
+            *RECORD_ADDRESS,
+            *parameters(HISTORY_PARAMETERS, [WORKSPACE]),
+            EXPORT_FORMAT,
+        ),
         answers=reading(
-            ok(
-                "A page of snapshots, the first to arrive first.",
-                ref("SnapshotPage"),
-                session=page_example(
-                    {
-                        "received_at": "2026-03-24T10:27:46.120000Z",
-                        **_SENDER_EXAMPLE,
-                        "dead_reason": None,
-                        "detail": None,
-                        "event": _EXAMPLE,
-                    }
-                ),
+            exportable(
+                ok(
+                    "A page of snapshots, the first to arrive first.",
+                    ref("SnapshotPage"),
+                    session=page_example(
+                        {
+                            "received_at": "2026-03-24T10:27:46.120000Z",
+                            **_SENDER_EXAMPLE,
+                            "dead_reason": None,
+                            "detail": None,
+                            "event": _EXAMPLE,
+                        }
+                    ),
+                )
             ),
             status_404=NO_SUCH_RECORD,
+            status_406=NOT_ACCEPTABLE,
             status_409=SEVERAL_WORKSPACES,
         ),
     ),
@@ -113,39 +122,45 @@ RECEIVED_OPERATIONS: Final = (
         summary="List snapshots that were set aside",
         description="The newest first. Of the organization's administrators.",
         role=Role.ADMIN,
-        parameters=parameters(
-            DEAD_LETTER_FILTERS,
-            [
-                *period("Received"),
-                Parameter(
-                    name="id",
-                    schema=array_of(ref("Uuid"), maxItems=VALUES_MAX),
-                    description="Of this record. Repeatable: any of them.",
-                    is_repeatable=True,
-                ),
-            ],
+        parameters=(
+            *parameters(
+                DEAD_LETTER_FILTERS,
+                [
+                    *period("Received"),
+                    Parameter(
+                        name="id",
+                        schema=array_of(ref("Uuid"), maxItems=VALUES_MAX),
+                        description="Of this record. Repeatable: any of them.",
+                        is_repeatable=True,
+                    ),
+                ],
+            ),
+            EXPORT_FORMAT,
         ),
         answers=reading(
-            ok(
-                "A page of dead letters.",
-                ref("DeadLetterPage"),
-                foreign=page_example(
-                    {
-                        "id": "0-4711-0",
-                        "received_at": "2026-03-24T11:02:10.000000Z",
-                        "workspace": "acme-corp-automation",
-                        "kind": "ssh_session",
-                        "record_id": _EXAMPLE["id"],
-                        "reason": "foreign_snapshot",
-                        "detail": "the record belongs to another actor, who sent its first"
-                        " snapshot",
-                        "actor": "bob",
-                        "actor_kind": "person",
-                        "key_id": "Yt5mBq0c",
-                        "event": _EXAMPLE,
-                    }
-                ),
-            )
+            exportable(
+                ok(
+                    "A page of dead letters.",
+                    ref("DeadLetterPage"),
+                    foreign=page_example(
+                        {
+                            "id": "0-4711-0",
+                            "received_at": "2026-03-24T11:02:10.000000Z",
+                            "workspace": "acme-corp-automation",
+                            "kind": "ssh_session",
+                            "record_id": _EXAMPLE["id"],
+                            "reason": "foreign_snapshot",
+                            "detail": "the record belongs to another actor, who sent its first"
+                            " snapshot",
+                            "actor": "bob",
+                            "actor_kind": "person",
+                            "key_id": "Yt5mBq0c",
+                            "event": _EXAMPLE,
+                        }
+                    ),
+                )
+            ),
+            status_406=NOT_ACCEPTABLE,
         ),
     ),
 )

@@ -172,13 +172,16 @@ REGISTER_OPERATIONS: Final = (
         summary="List workspaces",
         description="Sorted by name: those that have a record, and those that were labelled.",
         role=Role.READ,
-        parameters=parameters(WORKSPACE_FILTERS),
+        parameters=(*parameters(WORKSPACE_FILTERS), EXPORT_FORMAT),
         answers=reading(
-            ok(
-                "A page of workspaces.",
-                ref("WorkspacePage"),
-                production=page_example(_WORKSPACE),
-            )
+            exportable(
+                ok(
+                    "A page of workspaces.",
+                    ref("WorkspacePage"),
+                    production=page_example(_WORKSPACE),
+                )
+            ),
+            status_406=NOT_ACCEPTABLE,
         ),
     ),
     Operation(

@@ -199,6 +199,12 @@ def test_a_wrong_method_is_a_405_that_says_which_are_right() -> None:
     assert set(answer.headers["allow"].split(", ")) == {"GET", "HEAD"}
 
 
+def test_a_405_names_the_methods_of_all_routes_at_the_address() -> None:
+    answer = ask("/v1/records/1", method="DELETE")
+
+    assert answer.headers["allow"] == "GET, HEAD, PUT"
+
+
 def test_an_app_may_add_errors_of_its_own() -> None:
     class BusyError(Exception):
         pass

@@ -1,10 +1,15 @@
 """ClickHouse: from an address, in a container, or out of the library in an npm package.
 
-Two users: `default` without a password, and `reader`, who changes nothing (profile readonly=2: it
-may set limits per query). Users cannot be made by SQL in the started program. Databases are made
+Users: `default` without a password, who may make users; `writer`, who may do everything else; and
+`reader`, who changes nothing (profile readonly=2: it may set limits per query). Databases are made
 by the product.
+
+The started program keeps no users that are made by SQL (Code 514, whatever its configuration says):
+the user for analysts' SQL of the database `opstrail_test` stands in its users.xml, in the terms of
+`timeline/sql_user.py`.
 """
 
+import hashlib
 import http.client
 import os
 import platform
@@ -12,6 +17,7 @@ import sys
 import tarfile
 from pathlib import Path
 from urllib.parse import urlsplit
+from xml.sax.saxutils import escape
 
 from tests.support.ports import HOST, free_port, free_ports
 from tests.support.processes import ChildProcess
@@ -26,11 +32,23 @@ from tests.support.services import (
     data_folder,
     run_tool,
 )
+from timeline.sql_user import (
+    MEMORY_BYTES,
+    ROWS_OF_THE_ASKING,
+    SECONDS_MAX,
+    STREAM_SECONDS_MAX,
+    sql_user_name,
+    sql_user_password,
+)
+from timeline.sql_views import BASE_TABLES
 
 NAME = "ClickHouse"
 VARIABLE = "OPSTRAIL_TEST_CLICKHOUSE_URL"
 READER_VARIABLE = "OPSTRAIL_TEST_CLICKHOUSE_READER_URL"
 READER = "reader:reader"  # name and password
+WRITER = "writer:writer"
+DATABASE = "opstrail_test"  # of most tests
+SQL_PASSWORD = sql_user_password(b"a secret of the tests")
 IMAGE = "clickhouse/clickhouse-server:25.8"  # the oldest that the product supports
 PACKAGE = "@chdb/lib-linux-x64-gnu"
 PACKAGE_VERSION = "26.7.3-stable.1"
@@ -53,6 +71,7 @@ _USERS = """<clickhouse>
   <profiles>
     <default/>
     <readonly><readonly>2</readonly></readonly>
+    {profile}
   </profiles>
   <users>
     <default>
@@ -60,17 +79,52 @@ _USERS = """<clickhouse>
       <networks><ip>::/0</ip></networks>
       <profile>default</profile>
       <quota>default</quota>
+      <access_management>1</access_management>
     </default>
+    <writer>
+      <password>writer</password>
+      <networks><ip>::/0</ip></networks>
+      <profile>default</profile>
+      <quota>default</quota>
+    </writer>
     <reader>
       <password>reader</password>
       <networks><ip>::/0</ip></networks>
       <profile>readonly</profile>
       <quota>default</quota>
     </reader>
+    {user}
   </users>
   <quotas><default/></quotas>
 </clickhouse>
 """
+
+SQL_PROFILE = f"""<sql>
+      <max_execution_time>{SECONDS_MAX}</max_execution_time>
+      <max_memory_usage>{MEMORY_BYTES}</max_memory_usage>
+      <allow_ddl>0</allow_ddl>
+      <constraints>
+        <max_execution_time><min>1</min><max>{STREAM_SECONDS_MAX}</max></max_execution_time>
+        <max_memory_usage><min>1</min></max_memory_usage>
+        <allow_ddl><const/></allow_ddl>
+      </constraints>
+    </sql>"""
+
+
+def _sql_user() -> str:
+    name = sql_user_name(DATABASE)
+    digest = hashlib.sha256(SQL_PASSWORD.encode()).hexdigest()
+    grants = "".join(f"<query>GRANT SELECT ON {DATABASE}.{table}</query>" for table in BASE_TABLES)
+    rows = escape(ROWS_OF_THE_ASKING)
+    filters = "".join(f"<{table}><filter>{rows}</filter></{table}>" for table in BASE_TABLES)
+    return f"""<{name}>
+      <password_sha256_hex>{digest}</password_sha256_hex>
+      <networks><ip>::/0</ip></networks>
+      <profile>sql</profile>
+      <quota>default</quota>
+      <grants>{grants}</grants>
+      <databases><{DATABASE}>{filters}</{DATABASE}></databases>
+    </{name}>"""
 
 
 def program() -> Service:
@@ -87,7 +141,8 @@ def program() -> Service:
         config.write_text(
             _CONFIG.format(folder=folder, http_port=http_port, tcp_port=tcp_port, host=HOST)
         )
-        (folder / "users.xml").write_text(_USERS)
+        users = _USERS.format(profile=SQL_PROFILE, user=_sql_user())
+        (folder / "users.xml").write_text(users)
     server = Path(__file__).with_name("clickhouse_server.py")
     return ProgramService(
         NAME,
@@ -108,6 +163,7 @@ def program() -> Service:
 def container() -> Service:
     """A server in a container, not yet started."""
     port = free_port()
+    users = _USERS.format(profile="", user="")
     return DockerService(
         NAME,
         address=_url(port),
@@ -115,7 +171,7 @@ def container() -> Service:
         ports=(8123, port),
         # Else the image shuts the network out for a user without a password.
         variables={"CLICKHOUSE_SKIP_USER_SETUP": "1", "TZ": "UTC"},
-        files={"/etc/clickhouse-server/users.d/opstrail.xml": _USERS.encode()},
+        files={"/etc/clickhouse-server/users.d/opstrail.xml": users.encode()},
         answers=answers,
     )
 
@@ -125,9 +181,14 @@ RECIPE = Recipe(name=NAME, variable=VARIABLE, container=container, program=progr
 
 def reader_url(url: str) -> str:
     """The address at which `reader` logs in to the server at `url`."""
+    return os.environ.get(READER_VARIABLE) or url_of(READER, url)
+
+
+def url_of(login: str, url: str) -> str:
+    """The same address for `login`, `user:password`."""
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
-    return os.environ.get(READER_VARIABLE) or parts._replace(netloc=f"{READER}@{host}").geturl()
+    return parts._replace(netloc=f"{login}@{host}").geturl()
 
 
 def answers(url: str) -> bool:
