@@ -8,8 +8,8 @@ import pytest
 
 from runtime.errors import TimelineUnavailableError
 from runtime.settings import load_settings
+from tests.support.clickhouse_service import DATABASE
 from tests.support.ports import free_port
-from tests.timeline.stores import DATABASE
 from tests.timeline.trail import run
 from timeline.statement import Statement
 from timeline.store import Store, open_store
