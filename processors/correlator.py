@@ -172,10 +172,13 @@ def snapshots_of(envelope: Envelope) -> list[Snapshot]:
 
     Raises UndecodableError, before anything was changed, for what ingest would never have sent.
     """
-    if envelope.workspace is None:
-        return []
     sender, received_at = envelope.sender, envelope.received_at
     try:
+        if envelope.workspace is None:
+            # Only to see whether they can be told.
+            for event in envelope.events:
+                list(observations_of(event, envelope))
+            return []
         return [snapshot_of(event, sender, received_at) for event in envelope.events]
     except (KeyError, ValueError, TypeError) as error:
         raise UndecodableError(f"envelope: {type(error).__name__} in an event") from error

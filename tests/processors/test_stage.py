@@ -6,7 +6,7 @@ from processors.snapshot_row import ROWS_PER_BATCH_MAX
 from processors.stage import Outcome, Stage
 from schemas.codec import UndecodableError
 from schemas.entry import TIMELINE_CODEC
-from schemas.envelope import decode_envelope, encode_envelope
+from schemas.envelope import Envelope, Event, decode_envelope, encode_envelope
 from schemas.limits import ENVELOPE_BYTES_MAX, EVENTS_PER_REQUEST_MAX
 from schemas.topics import EVENTS, MESSAGE_BYTES_MAX
 from tests.processors.builders import INSTANCE, id_of, run, session
@@ -84,6 +84,20 @@ def test_an_event_that_ingest_never_sends_makes_its_message_undecodable_and_chan
 
     assert [letter["reason"] for letter in outcome.dead_letters] == ["undecodable"]
     assert desk.stage.facts == 0
+
+
+def test_a_cli_instance_that_lacks_what_it_must_state_makes_its_message_undecodable() -> None:
+    (sent,) = envelopes_of([run(1)])
+    bare = Event("cli_instance", {"id": "cli-8f3891b2", "os": "linux", "arch": "amd64"})
+    envelope = Envelope(
+        sender=sent.sender, workspace=None, received_at=sent.received_at, events=[bare]
+    )
+    desk = Desk()
+
+    outcome = desk.handle(encode_envelope(envelope), 0)
+
+    assert [letter["reason"] for letter in outcome.dead_letters] == ["undecodable"]
+    assert outcome.batches[0]["observations"] == []
 
 
 def test_a_time_that_no_calendar_holds_makes_its_message_undecodable_and_changes_nothing() -> None:
