@@ -182,13 +182,28 @@ class _Correlate:
             load_row=self._table.get,
         )
         if outcome.row is not None:
-            self._table[outcome.row[0]] = outcome.row[1]
+            await self._keep(*outcome.row, partition=partition)
         for letter in outcome.dead_letters:
             value = DEAD_LETTER_CODEC.encode(letter)
             await self._dead_letters.send(key=key, value=value, partition=partition)
         for batch in outcome.batches:
             value = TIMELINE_CODEC.encode(batch)
             await self._timeline.send(key=key, value=value, partition=partition)
+
+    async def _keep(self, key: bytes, row: bytes, *, partition: int) -> None:
+        """Put a row into the table and its changelog, in this order with the outputs.
+
+        Not by `table[key] = row`: that leaves the changelog's record in a buffer of Faust's, whose
+        flush gives up after 0.1 s without progress, and then the input is committed without it.
+        """
+        await self._table.changelog_topic.send(
+            key=key,
+            value=row,
+            partition=partition,
+            key_serializer="raw",
+            value_serializer="raw",
+        )
+        self._table.data.data[key] = row
 
     def _stop_at_once(self, doing: str, error: BaseException) -> None:
         """End without a commit, so that nothing is passed over."""

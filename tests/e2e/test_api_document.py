@@ -33,6 +33,7 @@ CHECKS = (
 # These take the filters of the timeline; what they add is asked about by fuzzing.
 LIKE_THE_TIMELINE = (
     *("/v1/action-runs", "/v1/ssh-sessions", "/v1/workspace-syncs", "/v1/action-runs/summary"),
+    *("/v1/deployments", "/v1/dead-letters"),
 )
 CONFIG = """
 hooks = "tests.support.schemathesis_hooks"
