@@ -1,5 +1,6 @@
 """Each process of the distributed system killed in turn, while events stream in."""
 
+import asyncio
 import itertools
 import os
 import subprocess
@@ -10,8 +11,17 @@ from typing import Any
 
 import httpx
 import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 
-from tests.support.opstrail import _LISTENING, DistributedOpstrail, User, opstrail
+from schemas import topics
+from tests.support.opstrail import (
+    _LISTENING,
+    PARTITIONS,
+    DistributedOpstrail,
+    User,
+    opstrail,
+)
 from tests.support.processes import wait_until
 
 EVENTS_PER_REQUEST = 20
@@ -150,10 +160,34 @@ def test_a_process_whose_kafka_is_away_says_so_and_ends_with_69(
     assert "Traceback" not in ended.stderr
 
 
+async def is_all_committed(system: DistributedOpstrail) -> bool:
+    """Whether `correlate` has committed everything on audit.events."""
+    bootstrap = system.variables["OPSTRAIL_KAFKA_BOOTSTRAP"]
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap)
+    await admin.start()
+    await consumer.start()
+    try:
+        partitions = [TopicPartition(topics.EVENTS, number) for number in range(PARTITIONS)]
+        ends = await consumer.end_offsets(partitions)
+        committed = await admin.list_consumer_group_offsets(topics.CORRELATE_APP)
+    finally:
+        await consumer.stop()
+        await admin.close()
+    return all(
+        end == 0 or (partition in committed and committed[partition].offset >= end)
+        for partition, end in ends.items()
+    )
+
+
 def test_state_survives_a_killed_correlate_process(system: DistributedOpstrail) -> None:
     user = User(system)
     earlier = {**run(1), "workspace": "restart", "finished_at": "2026-03-24T10:30:00Z"}
     user.send(earlier)
+    # Or the log would tell it all again, and nothing of the state would be needed.
+    wait_until(
+        lambda: asyncio.run(is_all_committed(system)), timeout_s=30, what="the input's commit"
+    )
 
     system.processes["correlate"].kill()
     system.processes["correlate"].start()
