@@ -34,7 +34,6 @@ from timeline.store import open_store
 from timeline.writer import EntryWriter
 
 DEFAULT_ORGANIZATION: Final = "default"
-_HOUR_US: Final = 3_600_000_000
 _ADMIN_KEY_FILE: Final = "admin.key"
 _CHECK_TIMEOUT_S: Final = 3.0
 
@@ -72,7 +71,7 @@ class Embedded:
                 log,
                 folder / "correlate.db",
                 EntryWriter(store),
-                lost_after_us=settings.lost_after_hours * _HOUR_US,
+                lost_after_us=settings.lost_after_us,
                 rows_max=settings.sink_rows_max,
             )
             pipeline.start()

@@ -38,7 +38,6 @@ FETCH_BYTES_MAX: Final = 8 * 1024 * 1024
 _STREAM_BUFFER_MAX: Final = 1024
 _SESSION_TIMEOUT_S: Final = 15.0
 _HEARTBEAT_S: Final = 3.0
-_HOUR_US: Final = 3_600_000_000
 
 
 class _ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # skipped types
@@ -111,7 +110,7 @@ class _Correlate:
 
     def __init__(self, app: faust.App, settings: Settings) -> None:
         self._app: Final = app
-        self._stage: Final = Stage(lost_after_us=settings.lost_after_hours * _HOUR_US)
+        self._stage: Final = Stage(lost_after_us=settings.lost_after_us)
         self._log: Final = structlog.get_logger()
         self._events: Final = self._topic(topics.EVENTS)
         self._timeline: Final = self._topic(topics.TIMELINE)

@@ -10,7 +10,6 @@ from query.label_mirror import LabelMirror
 from query.watermark_view import WatermarkView
 from runtime.clock import WallClock
 from runtime.settings import Settings
-from schemas.limits import US_PER_S
 from timeline.moment import Moment
 from timeline.store import Store
 
@@ -67,7 +66,7 @@ def query_services(
         authenticator=authenticator,
         position_secret=position_secret,
         partitions=1 if settings.is_embedded else settings.partitions,
-        lost_after_us=settings.lost_after_hours * 3_600 * US_PER_S,
+        lost_after_us=settings.lost_after_us,
         deploy_actions=settings.deploy_action_names,
         wall_clock=wall_clock,
     )

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from runtime.errors import SettingsError
+from schemas.limits import US_PER_S
 
 PREFIX = "OPSTRAIL_"
 
@@ -130,6 +131,11 @@ class Settings(BaseSettings):
     def deploy_action_names(self) -> tuple[str, ...]:
         """The actions that count as deployments where a workspace does not say otherwise."""
         return tuple(action.strip() for action in self.deploy_actions.split(","))
+
+    @property
+    def lost_after_us(self) -> int:
+        """After how long an open record reads as lost."""
+        return self.lost_after_hours * 3_600 * US_PER_S
 
     @property
     def is_embedded(self) -> bool:

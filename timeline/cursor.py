@@ -6,13 +6,16 @@ while entries are added and revised. It holds nothing that its reader has not se
 
 import base64
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import msgspec
+from pydantic import TypeAdapter
 
 from runtime.errors import RefusedError
 from schemas.kinds import Kind
 from schemas.limits import STRING_CHARACTERS_MAX
+
+T = TypeVar("T", bound=msgspec.Struct)
 
 _VERSION: Final = 1
 _TEXT_CHARACTERS_MAX: Final = 1_024
@@ -44,34 +47,28 @@ class _Body(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     workspace: str
 
 
-_DECODER: Final = msgspec.msgpack.Decoder(_Body)
-_TIME_US_MAX: Final = 1 << 53  # the year 2255
+TIME_US_MAX: Final = 1 << 53  # the year 2255
 
 
 def write_cursor(cursor: Cursor, order: Order) -> str:
     """URL-safe text without padding."""
-    return encode_opaque(msgspec.msgpack.encode(_Body(_VERSION, order.value, *cursor)))
+    return write_opaque(_Body(_VERSION, order.value, *cursor))
 
 
 def read_cursor(text: str) -> tuple[Cursor, Order]:
     """Raises RefusedError naming `cursor` for anything we did not write."""
-    try:
-        body = _DECODER.decode(decode_opaque(text))
-        order = Order(body.order)
-        kind = Kind(body.kind).value
-    except ValueError as error:
-        raise refused_cursor() from error
-    cursor = Cursor(body.occurred_at, kind, body.id, body.workspace)
+    body = read_opaque(text, _Body)
     is_sound = (
         body.version == _VERSION
-        and 0 <= body.occurred_at < _TIME_US_MAX
+        and body.order in Order._value2member_map_
+        and body.kind in Kind._value2member_map_
+        and 0 <= body.occurred_at < TIME_US_MAX
         and len(body.id) <= STRING_CHARACTERS_MAX
         and len(body.workspace) <= STRING_CHARACTERS_MAX
     )
-    # Only the very text we write: one place, one cursor.
-    if not is_sound or write_cursor(cursor, order) != text:
+    if not is_sound:
         raise refused_cursor()
-    return cursor, order
+    return Cursor(body.occurred_at, body.kind, body.id, body.workspace), Order(body.order)
 
 
 def refused_cursor() -> RefusedError:
@@ -80,6 +77,43 @@ def refused_cursor() -> RefusedError:
         code="bad_value",
         field="cursor",
     )
+
+
+def write_opaque(body: msgspec.Struct) -> str:
+    """A place of any list, as opaque text."""
+    return encode_opaque(msgspec.msgpack.encode(body))
+
+
+def read_opaque(text: str, type_: type[T]) -> T:
+    """The way back. Whether what it says can be is for the list to check.
+
+    Raises RefusedError for all but the very text that `write_opaque` writes: one place, one cursor.
+    """
+    try:
+        body = msgspec.msgpack.decode(decode_opaque(text), type=type_)
+    except ValueError as error:
+        raise refused_cursor() from error
+    if write_opaque(body) != text:
+        raise refused_cursor()
+    return body
+
+
+def write_name_cursor(list_: str, name: str) -> str:
+    """Of a list that is sorted by a name alone; `list_` tells its cursors from those of others."""
+    return encode_opaque(msgspec.msgpack.encode([list_, name]))
+
+
+def read_name_cursor(list_: str, text: str | None, names: TypeAdapter[str]) -> str:
+    """The name; '' without a cursor. Raises RefusedError, also for what is none of `names`."""
+    if text is None:
+        return ""
+    try:
+        of, name = msgspec.msgpack.decode(decode_opaque(text), type=tuple[str, str])
+        if of != list_ or names.validate_python(name) != name:
+            raise ValueError("another list's")
+    except ValueError as error:
+        raise refused_cursor() from error
+    return name
 
 
 def encode_opaque(body: bytes) -> str:

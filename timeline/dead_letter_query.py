@@ -12,7 +12,8 @@ import msgspec
 from schemas.kinds import DEAD_EVENT_DETAILS, Kind
 from timeline import ddl
 from timeline.connection import Connection
-from timeline.cursor import decode_opaque, encode_opaque, refused_cursor
+from timeline.cursor import TIME_US_MAX, read_opaque, refused_cursor, write_opaque
+from timeline.entry_conditions import time_sql
 from timeline.parameters import LIMIT_DEFAULT, NAME, UUID, Parameters, refuse
 from timeline.received_json import (
     PLACE_COLUMNS,
@@ -31,7 +32,6 @@ DEAD_LETTER_FILTERS: Final = (
     *("from", "to", "reason", "workspace", "kind", "id", "limit", "cursor"),
 )
 _CURSOR: Final = "dead_letters"
-_TIME_US_MAX: Final = 1 << 53
 
 
 class DeadLetterPlace(NamedTuple):
@@ -122,7 +122,7 @@ def _statement(
     ):
         if bound_us is not None:
             parameters[name] = bound_us
-            conditions.append(f"received_at {sign} {_time(name)}")
+            conditions.append(f"received_at {sign} {time_sql(name)}")
     for column, values in (
         ("dead_reason", filters.reasons),
         ("workspace", filters.workspaces),
@@ -136,7 +136,7 @@ def _statement(
         _, *place = after
         parameters |= zip(("after_partition", "after_offset", "after_index"), place, strict=True)
         conditions.append(
-            f"(received_at, {PLACE_COLUMNS}) < ({_time('after_us')},"
+            f"(received_at, {PLACE_COLUMNS}) < ({time_sql('after_us')},"
             " {after_partition:UInt32}, {after_offset:Int64}, {after_index:UInt32})"
         )
     return Statement(
@@ -145,10 +145,6 @@ def _statement(
         " LIMIT {limit:UInt32}",
         parameters,
     )
-
-
-def _time(parameter: str) -> str:
-    return f"fromUnixTimestamp64Micro({{{parameter}:Int64}}, 'UTC')"
 
 
 def _place(row: Received) -> DeadLetterPlace:
@@ -164,19 +160,14 @@ class _Cursor(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
 
 
 def _write_cursor(place: DeadLetterPlace) -> str:
-    return encode_opaque(msgspec.msgpack.encode(_Cursor(_CURSOR, *place)))
+    return write_opaque(_Cursor(_CURSOR, *place))
 
 
 def _read_cursor(text: str | None) -> DeadLetterPlace | None:
     if text is None:
         return None
-    try:
-        found = msgspec.msgpack.decode(decode_opaque(text), type=_Cursor)
-    except ValueError as error:
-        raise refused_cursor() from error
+    found = read_opaque(text, _Cursor)
     place = DeadLetterPlace(found.received_at, found.partition, found.offset, found.event_index)
-    is_sound = 0 <= place.received_at < _TIME_US_MAX and LogPlace(*place[1:]).is_sound
-    # Only the very text we write: one place, one cursor.
-    if not is_sound or _write_cursor(place) != text:
+    if not (0 <= place.received_at < TIME_US_MAX and LogPlace(*place[1:]).is_sound):
         raise refused_cursor()
     return place

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from schemas.limits import STRING_CHARACTERS_MAX
-from timeline.cursor import Order, decode_opaque, encode_opaque, refused_cursor
+from timeline.cursor import TIME_US_MAX, Order, read_opaque, refused_cursor, write_opaque
 from timeline.filters import Filters, _commit
 from timeline.parameters import LIMIT_DEFAULT, NAME, Parameters, refuse
 
@@ -19,7 +19,6 @@ DEPLOYMENT_PARAMETERS: Final = (
     *("from", "to", "workspace", "environment", *_TEXTS, "commit", "latest"),
     *("order", "limit", "cursor"),
 )
-TIME_US_MAX: Final = 1 << 53
 
 
 class DeploymentPlace(NamedTuple):
@@ -79,29 +78,23 @@ class _CursorBody(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
 
 
 _LIST: Final = "deployments"
-_DECODER: Final = msgspec.msgpack.Decoder(_CursorBody)
 
 
 def write_deployment_cursor(place: DeploymentPlace, order: Order) -> str:
-    return encode_opaque(msgspec.msgpack.encode(_CursorBody(_LIST, order, *place)))
+    return write_opaque(_CursorBody(_LIST, order, *place))
 
 
 def _read_cursor(text: str) -> tuple[DeploymentPlace, Order]:
     """Raises RefusedError naming `cursor` for anything we did not write."""
-    try:
-        body = _DECODER.decode(decode_opaque(text))
-    except ValueError as error:
-        raise refused_cursor() from error
-    place = DeploymentPlace(body.deployed_at, body.id, body.workspace)
+    body = read_opaque(text, _CursorBody)
     is_sound = (
         body.list_ == _LIST
         and 0 <= body.deployed_at < TIME_US_MAX
         and max(len(body.id), len(body.workspace)) <= STRING_CHARACTERS_MAX
     )
-    # Only the very text we write: one place, one cursor.
-    if not is_sound or write_deployment_cursor(place, body.order) != text:
+    if not is_sound:
         raise refused_cursor()
-    return place, body.order
+    return DeploymentPlace(body.deployed_at, body.id, body.workspace), body.order
 
 
 def _after_and_order(given: Parameters) -> tuple[DeploymentPlace | None, Order]:

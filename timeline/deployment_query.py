@@ -24,13 +24,13 @@ from timeline.deployment_filters import (
 from timeline.entry_conditions import (
     AT_PLACES,
     HOUR_US,
-    PLACES_MAX,
     STRETCHES,
     between,
     key_conditions,
     narrowness,
+    place_key,
+    portions,
     time_sql,
-    time_text,
 )
 from timeline.scope import Scope
 from timeline.statement import Statement
@@ -94,10 +94,9 @@ def _newest(connection: Connection, question: _Question, places: Sequence[Row]) 
     """Those of the places whose highest revision still ended there and fits, in order."""
     known = {DeploymentPlace(*place[:3]) for place in places}
     # Later places stand behind earlier ones, so their deployments do.
-    portions = (places[first : first + PLACES_MAX] for first in range(0, len(places), PLACES_MAX))
     return [
         row
-        for portion in portions
+        for portion in portions(places)
         for row in connection.rows(deployments_statement(question, portion))
         if _place(row) in known
     ]
@@ -168,7 +167,7 @@ def deployments_statement(question: _Question, places: Sequence[Row]) -> Stateme
     starts = [place[3] for place in places]
     parameters: dict[str, Any] = {
         "places": [
-            (workspace, started // HOUR_US, Kind.ACTION_RUN.value, time_text(started), id_)
+            place_key(workspace, started, Kind.ACTION_RUN.value, id_)
             for _, id_, workspace, started in places
         ],
     }

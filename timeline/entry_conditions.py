@@ -7,7 +7,8 @@ Must stay true:
   may change: those hold only for the highest revision.
 """
 
-from typing import Any, Final
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, TypeVar
 
 from schemas.kinds import Status
 from schemas.times import format_us
@@ -17,6 +18,8 @@ from timeline.filters import TEXT_COLUMNS, Filters, Period
 from timeline.moment import Moment
 from timeline.statement import Statement
 from timeline.windows import Window
+
+T = TypeVar("T")
 
 # No time of a record lies outside: 1970 to 2199.
 _BEGINNING_US: Final = 0
@@ -35,6 +38,19 @@ AT_PLACES: Final = (
     f"(workspace, {ddl.HOUR}, kind, occurred_at, id) IN"
     " {places:Array(Tuple(String, Int64, String, DateTime64(6, 'UTC'), String))}"
 )
+
+
+def place_key(
+    workspace: str, occurred_at: int, kind: str, id_: str
+) -> tuple[str, int, str, str, str]:
+    """One place as AT_PLACES takes it. `occurred_at` in µs."""
+    return (workspace, occurred_at // HOUR_US, kind, time_text(occurred_at), id_)
+
+
+def portions(places: Sequence[T]) -> Iterator[Sequence[T]]:
+    """As many places at a time as a server takes, in their order."""
+    for first in range(0, len(places), PLACES_MAX):
+        yield places[first : first + PLACES_MAX]
 
 
 def bounds_of(filters: Filters) -> Window:

@@ -4,6 +4,7 @@ from typing import Any
 
 from timeline import ddl
 from timeline.connection import Connection
+from timeline.entry_conditions import time_sql
 from timeline.entry_row import SELECTED, EntryColumns, entry_row
 from timeline.scope import Scope
 from timeline.statement import Statement
@@ -48,7 +49,7 @@ def _at(scope: Scope, kind: str, id_: str, workspace: str, occurred_at: int) -> 
         f"SELECT {SELECTED} FROM {ddl.ENTRIES.name} FINAL WHERE"
         " organization = {organization:String} AND workspace = {workspace:String}"
         " AND kind = {kind:String} AND id = {id:String}"
-        " AND occurred_at = fromUnixTimestamp64Micro({occurred_at:Int64}, 'UTC')"
+        f" AND occurred_at = {time_sql('occurred_at')}"
         f" AND {ddl.HOUR} = intDiv({{occurred_at:Int64}}, 3600000000)",
         {
             "organization": scope.organization,

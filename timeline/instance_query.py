@@ -4,12 +4,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, TypeAlias
 
-import msgspec
-
 from schemas.limits import KIB
 from schemas.times import format_us
 from timeline import ddl
-from timeline.cursor import decode_opaque, encode_opaque, refused_cursor
+from timeline.cursor import read_name_cursor, write_name_cursor
 from timeline.parameters import INSTANCE_ID, LIMIT_DEFAULT, Parameters, refuse
 from timeline.statement import Statement
 from timeline.store import Store
@@ -17,6 +15,7 @@ from timeline.version_order import VersionKey, version_key
 
 InstanceJson: TypeAlias = dict[str, Any]
 
+_LIST: Final = "cli_instance"  # in its cursors
 INSTANCE_FILTERS: Final = (
     *("version", "version_below", "seen_before", "seen_after", "first_seen_after"),
     *("actor", "os", "limit", "cursor"),
@@ -62,7 +61,7 @@ def parse_instance_filters(pairs: Iterable[tuple[str, str]]) -> InstanceFilters:
         seen_after_us=given.time_us("seen_after"),
         first_seen_after_us=given.time_us("first_seen_after"),
         limit=given.limit(),
-        after_id=_read_cursor(given.one("cursor")),
+        after_id=read_name_cursor(_LIST, given.one("cursor"), INSTANCE_ID),
     )
 
 
@@ -83,7 +82,7 @@ async def read_instances(store: Store, organization: str, filters: InstanceFilte
         rows = sorted(found, key=lambda row: str(row[0]))
     items = [_instance_json(row) for row in rows[: filters.limit]]
     is_more = len(rows) > filters.limit
-    return InstancePage(items, _write_cursor(items[-1]["id"]) if is_more else None)
+    return InstancePage(items, write_name_cursor(_LIST, items[-1]["id"]) if is_more else None)
 
 
 async def read_instance(store: Store, organization: str, id_: str) -> InstanceJson | None:
@@ -211,19 +210,3 @@ def _instance_json(row: Any) -> InstanceJson:
             for name, since, until in versions
         ],
     }
-
-
-def _write_cursor(id_: str) -> str:
-    return encode_opaque(msgspec.msgpack.encode(["cli_instance", id_]))
-
-
-def _read_cursor(text: str | None) -> str:
-    if text is None:
-        return ""
-    try:
-        kind, id_ = msgspec.msgpack.decode(decode_opaque(text), type=tuple[str, str])
-        if kind != "cli_instance" or INSTANCE_ID.validate_python(id_) != id_:
-            raise ValueError("another list's")
-    except ValueError as error:
-        raise refused_cursor() from error
-    return id_

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, NamedTuple
 import msgspec
 
 from timeline import ddl
-from timeline.cursor import decode_opaque, encode_opaque, refused_cursor
+from timeline.cursor import read_opaque, refused_cursor, write_opaque
 from timeline.parameters import LIMIT_DEFAULT, Parameters
 from timeline.received_json import (
     PLACE_COLUMNS,
@@ -89,18 +89,14 @@ class _Cursor(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
 
 
 def _write_cursor(place: LogPlace) -> str:
-    return encode_opaque(msgspec.msgpack.encode(_Cursor(_CURSOR, *place)))
+    return write_opaque(_Cursor(_CURSOR, *place))
 
 
 def _read_cursor(text: str | None) -> LogPlace | None:
     if text is None:
         return None
-    try:
-        found = msgspec.msgpack.decode(decode_opaque(text), type=_Cursor)
-    except ValueError as error:
-        raise refused_cursor() from error
+    found = read_opaque(text, _Cursor)
     place = LogPlace(found.partition, found.offset, found.event_index)
-    # Only the very text we write: one place, one cursor.
-    if not place.is_sound or _write_cursor(place) != text:
+    if not place.is_sound:
         raise refused_cursor()
     return place

@@ -16,7 +16,6 @@ from timeline.connection import Connection
 from timeline.cursor import Cursor, Order, write_cursor
 from timeline.entry_conditions import (
     AT_PLACES,
-    HOUR_US,
     PLACES_MAX,
     STRETCHES,
     active_parts,
@@ -24,8 +23,9 @@ from timeline.entry_conditions import (
     bounds_of,
     key_conditions,
     narrowness,
+    place_key,
+    portions,
     time_sql,
-    time_text,
     value_conditions,
 )
 from timeline.entry_row import SELECTED, EntryColumns, entry_row
@@ -76,11 +76,9 @@ def read_places(
 ) -> Iterator[EntryColumns]:
     """The entries at these places, which are in the order of `filters`, that still fit."""
     # Later places stand behind earlier ones, so their entries do.
-    for first in range(0, len(places), PLACES_MAX):
-        portion = places[first : first + PLACES_MAX]
-        yield from map(
-            entry_row, connection.rows(entries_statement(scope, filters, moment, portion))
-        )
+    for portion in portions(places):
+        statement = entries_statement(scope, filters, moment, portion)
+        yield from map(entry_row, connection.rows(statement))
 
 
 def _is_dense(
@@ -212,14 +210,7 @@ def entries_statement(
     """The entries at these places whose highest revision fits, in order."""
     parameters: dict[str, Any] = {
         "places": [
-            (
-                place.workspace,
-                place.occurred_at // HOUR_US,
-                place.kind,
-                time_text(place.occurred_at),
-                place.id,
-            )
-            for place in places
+            place_key(place.workspace, place.occurred_at, place.kind, place.id) for place in places
         ]
     }
     keys = [

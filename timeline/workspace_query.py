@@ -12,7 +12,7 @@ import msgspec
 
 from schemas.times import format_us
 from timeline import ddl
-from timeline.cursor import decode_opaque, encode_opaque, refused_cursor
+from timeline.cursor import read_name_cursor, write_name_cursor
 from timeline.parameters import LIMIT_DEFAULT, NAME, Parameters
 from timeline.scope import Scope
 from timeline.statement import Statement
@@ -20,6 +20,7 @@ from timeline.store import Store
 
 WorkspaceJson: TypeAlias = dict[str, Any]
 
+_LIST: Final = "workspace"  # in its cursors
 WORKSPACE_FILTERS: Final = ("environment", "limit", "cursor")
 
 
@@ -41,7 +42,7 @@ def parse_workspace_filters(pairs: Iterable[tuple[str, str]]) -> WorkspaceFilter
     return WorkspaceFilters(
         environments=given.texts("environment"),
         limit=given.limit(),
-        after_name=_read_cursor(given.one("cursor")),
+        after_name=read_name_cursor(_LIST, given.one("cursor"), NAME),
     )
 
 
@@ -58,7 +59,7 @@ async def read_workspaces(store: Store, scope: Scope, filters: WorkspaceFilters)
     )
     items = [_workspace_json(row) for row in rows[: filters.limit]]
     is_more = len(rows) > filters.limit
-    return WorkspacePage(items, _write_cursor(items[-1]["name"]) if is_more else None)
+    return WorkspacePage(items, write_name_cursor(_LIST, items[-1]["name"]) if is_more else None)
 
 
 async def read_workspace(store: Store, scope: Scope, name: str) -> WorkspaceJson | None:
@@ -103,19 +104,3 @@ def _workspace_json(row: Any) -> WorkspaceJson:
 
 def _sorted(labels: Mapping[str, str]) -> dict[str, str]:
     return {name: labels[name] for name in sorted(labels)}
-
-
-def _write_cursor(name: str) -> str:
-    return encode_opaque(msgspec.msgpack.encode(["workspace", name]))
-
-
-def _read_cursor(text: str | None) -> str:
-    if text is None:
-        return ""
-    try:
-        kind, name = msgspec.msgpack.decode(decode_opaque(text), type=tuple[str, str])
-        if kind != "workspace":
-            raise ValueError("another list's")
-        return NAME.validate_python(name)
-    except ValueError as error:
-        raise refused_cursor() from error
