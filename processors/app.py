@@ -5,8 +5,9 @@ Must stay true:
   dead letter; when a dependency or our own code fails, the process ends at once without a commit,
   and the supervisor starts another.
 - One agent, `events()`, concurrency 1: offsets are acknowledged in order (faust issue 606).
-- The table's row goes out before the outputs; both are flushed before Faust commits the input.
-  A crash in between is what `Stage.handle` is written for.
+- The table's row goes out before the outputs, and the input is committed after the broker has both,
+  by `Progress`. A crash in between is what `Stage.handle` is written for.
+- Messages are handled in their order, whatever Faust hands out.
 - Faust's defaults are never relied on.
 """
 
@@ -15,15 +16,20 @@ import logging
 import os
 import sys
 from collections.abc import Callable
-from typing import Any, Final
+from time import monotonic
+from typing import Any, Final, NoReturn
 
 import faust
 import structlog
+from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
+from mode.utils.objects import cached_property
+from mode.utils.queues import FlowControlEvent
 from prometheus_client import start_http_server
 
 from processors.applied_envelope import partition_of_row
 from processors.dead_letter import DEAD_LETTER_CODEC
+from processors.progress import Progress
 from processors.stage import Stage
 from runtime.errors import EXIT_BUG
 from runtime.metrics import FACTS_HELD
@@ -47,19 +53,106 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # s
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
         return consumer
 
+    async def next_offsets(self) -> dict[Any, int]:
+        """Where our partitions of the input are to be read on."""
+        offsets: dict[Any, int] = await self.call_thread(self._next_offsets)
+        return offsets
+
+    async def seek_to_committed(self) -> dict[Any, int]:
+        """As the driver's, but to the start of the log where nothing was committed yet.
+
+        The driver's leaves those where they are, behind whatever was fetched and dropped.
+        """
+        offsets: dict[Any, int] = await self.call_thread(self._seek_to_committed)
+        return offsets
+
+    async def _next_offsets(self) -> dict[Any, int]:
+        consumer = self._ensure_consumer()
+        inputs = [each for each in consumer.assignment() if each.topic == topics.EVENTS]
+        first = await consumer.beginning_offsets(inputs)
+        # What retention took is past reading.
+        return {each: max(await consumer.committed(each) or 0, first[each]) for each in inputs}
+
+    async def _seek_to_committed(self) -> dict[Any, int]:
+        offsets = await self._next_offsets()
+        for partition, offset in offsets.items():
+            self._ensure_consumer().seek(partition, offset)
+        return {ensure_TP(partition): offset for partition, offset in offsets.items()}
+
+
+class _NothingRead(dict[Any, None]):
+    """Keeps Faust from dropping what comes a second time: it may not have got through the first."""
+
+    def __missing__(self, _: Any) -> None:
+        return None
+
+    def __setitem__(self, _: Any, __: Any) -> None:
+        pass
+
+    def update(self, *_: Any, **__: Any) -> None:
+        pass
+
 
 class _Consumer(driver.Consumer):  # type: ignore[misc]  # skipped types
+    """Commits what our `Progress` says, whatever Faust believes to be acknowledged."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._read_offset = _NothingRead()
+
     def _new_consumer_thread(self) -> Any:
         return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def next_offsets(self) -> dict[int, int]:
+        """By partition of the input, for those that are ours."""
+        offsets = await self._thread.next_offsets()
+        return {each.partition: offset for each, offset in offsets.items()}
+
+    async def force_commit(self, *arguments: Any, **named: Any) -> Any:
+        # So that all that was handled until now is confirmed, and counts.
+        await self.app.producer.flush()
+        return await super().force_commit(*arguments, **named)
+
+    def _new_offset(self, tp: Any) -> int | None:
+        self._acked[tp].clear()
+        self._acked_index[tp].clear()
+        if tp.topic != topics.EVENTS:
+            return None
+        try:
+            progress: Progress = self.transport.progress
+            return progress.committable(tp.partition, monotonic())
+        except BaseException as error:
+            _stop_at_once(f"committing partition {tp.partition}", error)
 
 
 class _Transport(driver.Transport):  # type: ignore[misc]  # skipped types
     Consumer = _Consumer
 
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.progress: Final = Progress()
+
+
+class _FlowControl(FlowControlEvent):  # type: ignore[misc]  # skipped types
+    """Empties the streams' buffers once a rebalance.
+
+    Faust resumes again after it sought the committed offsets, and what it read since would be gone.
+    """
+
+    def resume(self) -> None:
+        if not self.is_active():
+            super().resume()
+
+
+class _App(faust.App):  # type: ignore[misc]  # skipped types
+    @cached_property  # type: ignore[untyped-decorator]
+    def flow_control(self) -> FlowControlEvent:
+        return _FlowControl(loop=self.loop)
+
 
 def build_app(settings: Settings) -> faust.App:
     """The Faust app; nothing connects before it is started."""
-    app = faust.App(
+    app = _App(
         topics.CORRELATE_APP,
         broker=[f"kafka://{server}" for server in settings.kafka_bootstrap.split(",")],
         store="memory://",
@@ -88,28 +181,29 @@ def build_app(settings: Settings) -> faust.App:
         worker_redirect_stdouts=False,
     )
     # Before the first topic: each takes its transport from the app.
-    app.transport = _Transport(app.conf.broker_consumer, app)
-    _Correlate(app, settings).declare()
+    transport = _Transport(app.conf.broker_consumer, app)
+    app.transport = transport
+    _Correlate(app, settings, transport.progress).declare()
     return app
 
 
 class _RecoveryErrors(logging.Handler):
     """Faust logs a changelog record it cannot apply, and goes on without it: that loses state."""
 
-    def __init__(self, stop: Callable[[str, BaseException], None]) -> None:
+    def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self._stop: Final = stop
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.getMessage().startswith("Error in recovery"):
-            self._stop("recovering state", RuntimeError(record.getMessage()))
+            _stop_at_once("recovering state", RuntimeError(record.getMessage()))
 
 
 class _Correlate:
     """Ties the stage to Faust's topics and table."""
 
-    def __init__(self, app: faust.App, settings: Settings) -> None:
+    def __init__(self, app: faust.App, settings: Settings, progress: Progress) -> None:
         self._app: Final = app
+        self._progress: Final = progress
         self._stage: Final = Stage(lost_after_us=settings.lost_after_us)
         self._log: Final = structlog.get_logger()
         self._events: Final = self._topic(topics.EVENTS)
@@ -124,7 +218,7 @@ class _Correlate:
         )
 
     def declare(self) -> None:
-        logging.getLogger("faust.tables.recovery").addHandler(_RecoveryErrors(self._stop_at_once))
+        logging.getLogger("faust.tables.recovery").addHandler(_RecoveryErrors())
         FACTS_HELD.set_function(lambda: self._stage.facts)
         self._table.on_recover(self._restore)
         agent = self._app.agent(self._events, concurrency=1, name="correlate")(self._run)
@@ -143,20 +237,19 @@ class _Correlate:
 
     async def _restore(self) -> None:
         """After each rebalance: the state of the partitions that are ours now, and no others."""
-        ours = {
-            each.partition
-            for each in self._app.consumer.assignment()
-            if each.topic == topics.EVENTS
-        }
         try:
+            # Before the flow is resumed: Faust seeks after that, while messages come already.
+            await self._app.consumer.perform_seek()
+            next_offsets = await self._app.consumer.next_offsets()
             store = self._table.data.data
-            for key in [key for key in store if partition_of_row(key) not in ours]:
+            for key in [key for key in store if partition_of_row(key) not in next_offsets]:
                 # Left behind by a partition that went elsewhere; it comes back whole, by changelog.
                 del store[key]
             self._stage.restore(store.values())
+            self._progress.start(next_offsets)
         except BaseException as error:
-            self._stop_at_once("restoring state", error)
-        self._log.info("state restored", partitions=len(ours), facts=self._stage.facts)
+            _stop_at_once("restoring state", error)
+        self._log.info("state restored", partitions=len(next_offsets), facts=self._stage.facts)
 
     async def _run(self, stream: Any) -> None:
         async for event in stream.events():
@@ -166,36 +259,54 @@ class _Correlate:
             except asyncio.CancelledError:
                 raise
             except BaseException as error:
-                self._stop_at_once(f"offset {message.offset} of {message.partition}", error)
+                _stop_at_once(f"offset {message.offset} of {message.partition}", error)
 
     async def _crashed(self, _agent: Any, error: BaseException) -> None:
         # Raised by Faust itself, between two messages.
-        self._stop_at_once("reading the stream", error)
+        _stop_at_once("reading the stream", error)
 
     async def _handle(self, message: Any) -> None:
         partition, key = message.partition, message.key
+        due = self._progress.next_offset(partition)
+        if due is None or message.offset > due:
+            await self._pass_over(message, due)
+            return
         outcome = self._stage.handle(
             message.value or b"",
             partition=partition,
             offset=message.offset,
             load_row=self._table.get,
         )
+        sent = []
         if outcome.row is not None:
-            await self._keep(*outcome.row, partition=partition)
+            sent.append(await self._keep(*outcome.row, partition=partition))
         for letter in outcome.dead_letters:
             value = DEAD_LETTER_CODEC.encode(letter)
-            await self._dead_letters.send(key=key, value=value, partition=partition)
+            sent.append(await self._dead_letters.send(key=key, value=value, partition=partition))
         for batch in outcome.batches:
             value = TIMELINE_CODEC.encode(batch)
-            await self._timeline.send(key=key, value=value, partition=partition)
+            sent.append(await self._timeline.send(key=key, value=value, partition=partition))
+        self._progress.handled(partition, message.offset, sent)
 
-    async def _keep(self, key: bytes, row: bytes, *, partition: int) -> None:
+    async def _pass_over(self, message: Any, due: int | None) -> None:
+        """A message that came too early: it comes again, after the one that is due."""
+        if due is None or not self._progress.is_first_miss(message.partition, monotonic()):
+            return
+        self._log.warning(
+            "reading again what was skipped",
+            partition=message.partition,
+            offset=due,
+            came=message.offset,
+        )
+        await self._app.consumer.seek(message.tp, due)
+
+    async def _keep(self, key: bytes, row: bytes, *, partition: int) -> Any:
         """Put a row into the table and its changelog, in this order with the outputs.
 
         Not by `table[key] = row`: that leaves the changelog's record in a buffer of Faust's, whose
         flush gives up after 0.1 s without progress, and then the input is committed without it.
         """
-        await self._table.changelog_topic.send(
+        sent = await self._table.changelog_topic.send(
             key=key,
             value=row,
             partition=partition,
@@ -203,12 +314,14 @@ class _Correlate:
             value_serializer="raw",
         )
         self._table.data.data[key] = row
+        return sent
 
-    def _stop_at_once(self, doing: str, error: BaseException) -> None:
-        """End without a commit, so that nothing is passed over."""
-        self._log.critical("correlate stops", doing=doing, exc_info=error)
-        sys.stderr.flush()
-        os._exit(EXIT_BUG)
+
+def _stop_at_once(doing: str, error: BaseException) -> NoReturn:
+    """End without a commit, so that nothing is passed over."""
+    structlog.get_logger().critical("correlate stops", doing=doing, exc_info=error)
+    sys.stderr.flush()
+    os._exit(EXIT_BUG)
 
 
 def run_correlate(settings: Settings, on_ready: Callable[[], None] | None = None) -> int:
