@@ -25,6 +25,7 @@ class Column:
     type: str
     comment: str
     codec: str = ZSTD
+    settings: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         assert _IDENTIFIER.fullmatch(self.name), self.name
@@ -33,7 +34,10 @@ class Column:
     @property
     def ddl(self) -> str:
         comment = self.comment.replace("\\", "\\\\").replace("'", "\\'")
-        return f"`{self.name}` {self.type} COMMENT '{comment}' CODEC({self.codec})"
+        settings = ", ".join(f"{name} = {value}" for name, value in self.settings.items())
+        return f"`{self.name}` {self.type} COMMENT '{comment}' CODEC({self.codec})" + (
+            f" SETTINGS ({settings})" if settings else ""
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,7 @@ class Table:
     engine: str
     order_by: str
     partition_by: str = ""
+    primary_key: str = ""  # where it is shorter than what the table is sorted by
     indexes: Sequence[Index] = ()
     settings: Mapping[str, int] = field(default_factory=dict)
     settings_embedded: Mapping[str, int] = field(default_factory=dict)
@@ -71,10 +76,11 @@ class Table:
         assert _IDENTIFIER.fullmatch(self.name), self.name
         parts: list[Column | Index] = [*self.columns, *self.indexes]
         columns = ",\n  ".join(part.ddl for part in parts)
-        partition = f"PARTITION BY {self.partition_by} " if self.partition_by else ""
+        keys = f"PARTITION BY {self.partition_by} " if self.partition_by else ""
+        keys += f"PRIMARY KEY {self.primary_key} " if self.primary_key else ""
         chosen = {**self.settings, **(self.settings_embedded if is_embedded else {})}
         settings = ", ".join(f"{name} = {value}" for name, value in chosen.items())
         return (
             f"CREATE TABLE IF NOT EXISTS {self.name} (\n  {columns}\n) ENGINE = {self.engine} "
-            f"{partition}ORDER BY {self.order_by} SETTINGS {settings} COMMENT '{self.comment}'"
+            f"{keys}ORDER BY {self.order_by} SETTINGS {settings} COMMENT '{self.comment}'"
         )

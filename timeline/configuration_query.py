@@ -9,13 +9,17 @@ from typing import Any, Final, NamedTuple
 
 from schemas.kinds import Kind, Status
 from timeline import ddl
+from timeline.column import Table
 from timeline.entry_conditions import HOUR_US, time_sql
+from timeline.entry_times import ENTRY_TIMES
 from timeline.scope import Scope
 from timeline.statement import Statement
 from timeline.store import Store
 
 # How far to look back, step by step: most workspaces sync daily, and few never do.
 _LOOK_BACK_HOURS: Final = (24, 24 * 31, None)
+# For more of them, all that happened in the first step is read sooner than what each has of it.
+_FEW_WORKSPACES: Final = 20
 
 
 class Configuration(NamedTuple):
@@ -43,31 +47,38 @@ async def read_configurations(
         if not missing:
             break
         since_hour = 0 if look_back is None else max(0, until_hour - look_back)
-        rows = await store.rows(_statement(scope, missing, at_us, since_hour))
+        is_wide = look_back == _LOOK_BACK_HOURS[0] and len(missing) > _FEW_WORKSPACES
+        table = ENTRY_TIMES if is_wide else ddl.ENTRIES
+        rows = await store.rows(_statement(scope, missing, at_us, since_hour, table))
         found |= {row[0]: Configuration(*row) for row in rows}
     return [found[workspace] for workspace in sorted(found)]
 
 
-def _statement(scope: Scope, workspaces: list[str], at_us: int, since_hour: int) -> Statement:
+def _statement(
+    scope: Scope, workspaces: list[str], at_us: int, since_hour: int, table: Table
+) -> Statement:
     parameters: dict[str, Any] = {
         "workspaces": workspaces,
         "sync": Kind.WORKSPACE_SYNC.value,
         "successful": Status.SUCCESSFUL.value,
         "at": at_us,
-        "hour_first": since_hour,
-        "hour_last": at_us // HOUR_US,
+        "since": since_hour * HOUR_US,
     }
     conditions = [
         *scope.conditions(parameters),
         "workspace IN {workspaces:Array(String)}",
         "kind = {sync:String}",
-        f"{ddl.HOUR} >= {{hour_first:Int64}}",
-        f"{ddl.HOUR} <= {{hour_last:Int64}}",
-        f"occurred_at <= {time_sql('at')}",
+        f"occurred_at >= {time_sql('since')} AND occurred_at <= {time_sql('at')}",
     ]
+    if table == ddl.ENTRIES:
+        parameters |= {"hour_first": since_hour, "hour_last": at_us // HOUR_US}
+        conditions += [
+            f"{ddl.HOUR} >= {{hour_first:Int64}}",
+            f"{ddl.HOUR} <= {{hour_last:Int64}}",
+        ]
     newest = (
         "SELECT workspace, kind, occurred_at, id, status, git_after_sha, git_branch, actor"
-        f" FROM {ddl.ENTRIES.name} WHERE {' AND '.join(conditions)}"
+        f" FROM {table.name} WHERE {' AND '.join(conditions)}"
         " ORDER BY revision DESC LIMIT 1 BY workspace, kind, occurred_at, id"
     )
     return Statement(

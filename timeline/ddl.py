@@ -108,6 +108,20 @@ _SKIPPED_TOGETHER: Final = 4
 _SEARCHED: Final = (
     *("actor", "user", "os_user", "hostname", "cli_instance_id", "ticket", "block_version"),
 )
+# The text filters that have an index.
+INDEXED: Final = frozenset((*_SEARCHED, "host"))
+
+
+def searched_index(name: str, together: int = _SKIPPED_TOGETHER) -> Index:
+    """For a column that is searched for some values."""
+    return Index(f"by_{name}", f"`{name}`", "bloom_filter(0.01)", together)
+
+
+def end_index(together: int = _SKIPPED_TOGETHER) -> Index:
+    """For whoever was still at work at a time."""
+    return Index("by_end", END_AT, "minmax", together)
+
+
 ENTRIES: Final = Table(
     name="entries",
     comment="The timeline: each record with its links; the highest revision counts",
@@ -138,14 +152,11 @@ ENTRIES: Final = Table(
     partition_by="toYYYYMM(occurred_at)",
     order_by=f"(organization, workspace, {HOUR}, kind, occurred_at, id)",
     indexes=(
-        *(
-            Index(f"by_{name}", f"`{name}`", "bloom_filter(0.01)", _SKIPPED_TOGETHER)
-            for name in _SEARCHED
-        ),
+        *map(searched_index, _SEARCHED),
         Index("by_host", HOSTS, "bloom_filter(0.01)", _SKIPPED_TOGETHER),
         Index("by_commit", COMMITS, "bloom_filter(0.01)", _SKIPPED_TOGETHER),
         Index("by_flag", "flags", "bloom_filter(0.01)", _SKIPPED_TOGETHER),
-        Index("by_end", END_AT, "minmax", _SKIPPED_TOGETHER),
+        end_index(),
     ),
     settings={**_SETTINGS, **_SCATTERED},
     settings_embedded=_FSYNC,

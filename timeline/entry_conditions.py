@@ -2,7 +2,8 @@
 
 Must stay true:
 - No value from outside is ever part of the SQL: only {name:Type} parameters are.
-- A period is stated for the time and for the hour, or the index of the table does not help.
+- A period is stated for the time and, of the table `entries`, for the hour, or its index does not
+  help.
 - Key conditions look at what never changes of an entry, value conditions at what a later revision
   may change: those hold only for the highest revision.
 """
@@ -69,20 +70,24 @@ def bounds_of(filters: Filters) -> Window:
     return Window(start, end)
 
 
-def between(window: Window, parameters: dict[str, Any]) -> list[str]:
-    """On the start of an entry, as the table's index can use it."""
-    parameters |= {
-        "window_start": window.start,
-        "window_end": window.end,
-        "hour_first": window.start // HOUR_US,
-        "hour_last": window.end // HOUR_US,
-    }
-    return [
+def between(window: Window, parameters: dict[str, Any], table: str = ddl.ENTRIES.name) -> list[str]:
+    """On the start of an entry, as the index of `table` can use it."""
+    parameters |= {"window_start": window.start, "window_end": window.end}
+    conditions = [
         f"occurred_at >= {time_sql('window_start')}",
         f"occurred_at < {time_sql('window_end')}",
-        f"{ddl.HOUR} >= {{hour_first:Int64}}",
-        f"{ddl.HOUR} <= {{hour_last:Int64}}",
     ]
+    if table == ddl.ENTRIES.name:
+        # Only where the hour is in the key: elsewhere, asking for it costs more than all the rest.
+        parameters |= {
+            "hour_first": window.start // HOUR_US,
+            "hour_last": window.end // HOUR_US,
+        }
+        conditions += [
+            f"{ddl.HOUR} >= {{hour_first:Int64}}",
+            f"{ddl.HOUR} <= {{hour_last:Int64}}",
+        ]
+    return conditions
 
 
 def narrowness(filters: Filters) -> int:
@@ -90,8 +95,12 @@ def narrowness(filters: Filters) -> int:
 
     What the table is sorted by, or has an index for, is cheap to look for in a wide window.
     """
-    is_indexed = filters.texts or filters.commits or filters.flags
-    return (1 if filters.workspaces else 0) + (2 if is_indexed else 0)
+    is_moment = any(period.end - period.start < HOUR_US for period in filters.active)
+    if is_moment or filters.commits or "ticket" in filters.texts:
+        return 4
+    is_some = filters.workspaces or filters.statuses or filters.exit_codes or filters.unexplained
+    is_indexed = filters.texts or filters.flags
+    return (1 if is_some else 0) + (2 if is_indexed else 0)
 
 
 def key_conditions(filters: Filters, parameters: dict[str, Any]) -> list[str]:
@@ -166,7 +175,7 @@ def _active(period: Period, number: int, moment: Moment, parameters: dict[str, A
 
 
 def active_parts(
-    filters: Filters, moment: Moment, parameters: dict[str, Any]
+    filters: Filters, moment: Moment, parameters: dict[str, Any], table: str
 ) -> list[tuple[str, ...]]:
     """What "active" comes to for a search by index: closed records by their end, open ones by
     their start. Either follows from the exact condition, which one index cannot serve.
@@ -175,15 +184,12 @@ def active_parts(
         return [()]
     start = max(period.start for period in filters.active)
     open_from = max(0, start - moment.lost_after_us)
-    parameters |= {"part_start": start, "open_from": open_from, "open_hour": open_from // HOUR_US}
-    return [
-        (f"{ddl.END_AT} >= {time_sql('part_start')}",),
-        (
-            "is_open",
-            f"occurred_at >= {time_sql('open_from')}",
-            f"{ddl.HOUR} >= {{open_hour:Int64}}",
-        ),
-    ]
+    parameters |= {"part_start": start, "open_from": open_from}
+    is_open: tuple[str, ...] = ("is_open", f"occurred_at >= {time_sql('open_from')}")
+    if table == ddl.ENTRIES.name:
+        parameters["open_hour"] = open_from // HOUR_US
+        is_open = (*is_open, f"{ddl.HOUR} >= {{open_hour:Int64}}")
+    return [(f"{ddl.END_AT} >= {time_sql('part_start')}",), is_open]
 
 
 # Of the run, of the sync, and of the sync a record was configured by.

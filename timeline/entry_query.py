@@ -1,11 +1,13 @@
 """One entry by kind and id."""
 
+from functools import partial
 from typing import Any
 
 from timeline import ddl
 from timeline.connection import Connection
 from timeline.entry_conditions import time_sql
-from timeline.entry_row import SELECTED, EntryColumns, entry_row
+from timeline.entry_row import EntryColumns
+from timeline.entry_times import read_whole
 from timeline.scope import Scope
 from timeline.statement import Statement
 from timeline.store import Store
@@ -31,25 +33,37 @@ def _read(
         conditions.append("workspace = {workspace:String}")
     places = connection.rows(
         Statement(
-            "SELECT workspace, toUnixTimestamp64Micro(occurred_at) AS occurred_at_us"
-            f" FROM {ddl.ENTRY_IDS.name} FINAL WHERE {' AND '.join(conditions)}"
+            # A row that stands twice says the same twice: no need for FINAL.
+            "SELECT DISTINCT workspace, toUnixTimestamp64Micro(occurred_at) AS occurred_at_us"
+            f" FROM {ddl.ENTRY_IDS.name} WHERE {' AND '.join(conditions)}"
             " ORDER BY workspace",
             parameters,
         )
     )
     return [
-        entry_row(row)
+        entry
         for found, occurred_at in places
-        for row in connection.rows(_at(scope, kind, id_, found, occurred_at))
+        for entry in read_whole(
+            connection, scope, partial(_at, scope, kind, id_, found, occurred_at)
+        )
     ]
 
 
-def _at(scope: Scope, kind: str, id_: str, workspace: str, occurred_at: int) -> Statement:
+def _at(
+    scope: Scope,
+    kind: str,
+    id_: str,
+    workspace: str,
+    occurred_at: int,
+    table: str,
+    columns: str,
+) -> Statement:
     return Statement(
-        f"SELECT {SELECTED} FROM {ddl.ENTRIES.name} FINAL WHERE"
+        f"SELECT {columns} FROM {table} FINAL WHERE"
         " organization = {organization:String} AND workspace = {workspace:String}"
         " AND kind = {kind:String} AND id = {id:String}"
         f" AND occurred_at = {time_sql('occurred_at')}"
+        # The key of `entries` has the hour before the time.
         f" AND {ddl.HOUR} = intDiv({{occurred_at:Int64}}, 3600000000)",
         {
             "organization": scope.organization,

@@ -4,18 +4,20 @@ from collections.abc import Sequence
 from typing import Any, Final, TypeAlias
 
 from timeline import ddl
+from timeline.column import Column
 
 EntryColumns: TypeAlias = dict[str, Any]
 
 _NAMES: Final = tuple(column.name for column in ddl.ENTRIES.columns)
 
 
-def _expression(name: str, type_: str) -> str:
-    # Not under its own name: a time means the column wherever a statement compares it.
-    return f"toUnixTimestamp64Micro({name}) AS {name}_us" if "DateTime64" in type_ else f"`{name}`"
+def column_sql(column: Column) -> str:
+    """What a column is read by; not under its own name, which means the column in comparisons."""
+    is_time = "DateTime64" in column.type
+    return f"toUnixTimestamp64Micro({column.name})" if is_time else f"`{column.name}`"
 
 
-SELECTED: Final = ", ".join(_expression(column.name, column.type) for column in ddl.ENTRIES.columns)
+SELECTED: Final = ", ".join(map(column_sql, ddl.ENTRIES.columns))
 
 
 def entry_row(row: Sequence[Any]) -> EntryColumns:

@@ -13,6 +13,7 @@ from timeline import ddl
 from timeline.connection import Connection
 from timeline.cursor import Cursor
 from timeline.entry_conditions import time_sql
+from timeline.entry_times import ENTRY_TIMES
 from timeline.moment import Moment
 from timeline.scope import Scope
 from timeline.spans import Reach, spans_sql
@@ -192,6 +193,7 @@ def _spans(
         incident.reach,
         moment.lost_after_us,
         parameters,
+        table=ddl.ENTRIES if incident.workspaces else ENTRY_TIMES,
         conditions=conditions,
         columns=columns,
     )

@@ -6,13 +6,21 @@ released is never changed; the next change is the next number.
 """
 
 import time
-from collections.abc import Sequence
-from typing import Final, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple, TypeAlias
 
 from runtime.errors import SettingsError, TimelineUnavailableError
 from timeline import ddl
+from timeline.access_ddl import ACCESS_LOG
 from timeline.column import TIME, ZSTD, Column, Table
 from timeline.connection import Connection
+from timeline.entry_times import (
+    ENTRY_TIMES,
+    ENTRY_TIMES_VIEW,
+    ENTRY_TIMES_VIEW_AGAIN,
+    fill_entry_times,
+    is_view_current,
+)
 from timeline.statement import Statement
 from timeline.store import Store
 
@@ -35,10 +43,28 @@ _MIGRATIONS_TABLE: Final = Table(
 )
 
 
+Step: TypeAlias = Table | str | Callable[[Connection], None]
+
+
 class Migration(NamedTuple):
     number: int
     name: str
-    steps: Sequence[Table | str]
+    steps: Sequence[Step]
+
+
+def _add_own_columns(connection: Connection) -> None:
+    """A new kind brings its columns without a migration of its own."""
+    present = {row[0] for row in connection.rows(_COLUMNS)}
+    missing = [column for column in ddl.OWN_COLUMNS if column.name not in present]
+    if missing:
+        added = ", ".join(f"ADD COLUMN IF NOT EXISTS {column.ddl}" for column in missing)
+        _command(connection, f"ALTER TABLE {ddl.ENTRIES.name} {added}")
+
+
+_COLUMNS: Final = Statement(
+    "SELECT name FROM system.columns WHERE database = currentDatabase() AND table = {table:String}",
+    {"table": ddl.ENTRIES.name},
+)
 
 
 MIGRATIONS: Final = (
@@ -70,6 +96,13 @@ MIGRATIONS: Final = (
             ddl.WORKSPACE_REGISTER_FILL,
         ),
     ),
+    Migration(
+        3,
+        "entries by time",
+        # A document holds every column, of kinds that are new here as well.
+        (_add_own_columns, ENTRY_TIMES, ENTRY_TIMES_VIEW, fill_entry_times),
+    ),
+    Migration(4, "the access log", (ACCESS_LOG,)),
 )
 
 
@@ -94,8 +127,7 @@ def _migrate(connection: Connection, *, is_embedded: bool) -> list[int]:
     pending = [migration for migration in MIGRATIONS if migration.number not in done]
     for migration in pending:
         for step in migration.steps:
-            statement = step.create(is_embedded=is_embedded) if isinstance(step, Table) else step
-            _command(connection, statement)
+            _run(connection, step, is_embedded=is_embedded)
         connection.insert(
             _MIGRATIONS_TABLE,
             {
@@ -106,22 +138,24 @@ def _migrate(connection: Connection, *, is_embedded: bool) -> list[int]:
             token=f"migration:{migration.number}",
         )
     _add_own_columns(connection)
+    complete_view(connection)
     return [migration.number for migration in pending]
 
 
-def _add_own_columns(connection: Connection) -> None:
-    """A new kind brings its columns without a migration of its own."""
-    present = {row[0] for row in connection.rows(_COLUMNS)}
-    missing = [column for column in ddl.OWN_COLUMNS if column.name not in present]
-    if missing:
-        added = ", ".join(f"ADD COLUMN IF NOT EXISTS {column.ddl}" for column in missing)
-        _command(connection, f"ALTER TABLE {ddl.ENTRIES.name} {added}")
+def complete_view(connection: Connection) -> None:
+    """A kind or a field that is new belongs into the documents."""
+    if not is_view_current(connection):
+        _command(connection, ENTRY_TIMES_VIEW_AGAIN)
 
 
-_COLUMNS: Final = Statement(
-    "SELECT name FROM system.columns WHERE database = currentDatabase() AND table = {table:String}",
-    {"table": ddl.ENTRIES.name},
-)
+def _run(connection: Connection, step: Step, *, is_embedded: bool) -> None:
+    match step:
+        case Table():
+            _command(connection, step.create(is_embedded=is_embedded))
+        case str():
+            _command(connection, step)
+        case _:
+            step(connection)
 
 
 def _command(connection: Connection, statement: str) -> None:

@@ -14,8 +14,10 @@ from typing import Any, Final, NamedTuple
 
 from schemas.kinds import Kind
 from schemas.limits import LINK_WINDOW_US
+from timeline import ddl
 from timeline.cursor import Cursor, Order
 from timeline.entry_row import EntryColumns
+from timeline.entry_times import ENTRY_TIMES
 from timeline.filters import Filters
 from timeline.moment import Moment
 from timeline.scope import Scope
@@ -146,6 +148,7 @@ def _related(scope: Scope, record: EntryColumns, moment: Moment, parameters: dic
         reach_of(record, moment),
         moment.lost_after_us,
         parameters,
+        table=ddl.ENTRIES,
         conditions=("workspace = {workspace:String}", "kind IN {neighbour_kinds:Array(String)}"),
         columns=("cli_instance_id",),
     )
@@ -163,6 +166,7 @@ def _actor_work(scope: Scope, record: EntryColumns, moment: Moment) -> Statement
         reach_of(record, moment),
         moment.lost_after_us,
         parameters,
+        table=ENTRY_TIMES,
         conditions=("actor = {actor:String}",),
     )
     return Statement(

@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 
 from schemas.limits import US_PER_S
 from timeline import ddl
+from timeline.column import Table
 from timeline.entry_conditions import HOUR_US, time_sql
 from timeline.entry_row import EntryColumns
 from timeline.scope import Scope
@@ -52,10 +53,13 @@ def spans_sql(
     lost_after_us: int,
     parameters: dict[str, Any],
     *,
+    table: Table,
     conditions: Sequence[str] = (),
     columns: Sequence[str] = (),
 ) -> str:
     """A SELECT of the entries that touch `reach`, one row each.
+
+    `table`: ENTRIES for those of few workspaces, ENTRY_TIMES for those of many.
 
     It has workspace, kind_text, id, start_us, end_us, is_open and `columns`, which are names of
     ours. `conditions` may use the parameters `reach_start` and `reach_end` and look at what never
@@ -65,39 +69,33 @@ def spans_sql(
         "reach_start": reach.start,
         "reach_end": reach.end,
         "near_start": max(0, reach.start - lost_after_us),
-        "hour_first": max(0, reach.start - max(LOOK_BACK_US, lost_after_us)) // HOUR_US,
-        "hour_near": max(0, reach.start - lost_after_us) // HOUR_US,
-        "hour_start": reach.start // HOUR_US,
-        "hour_last": reach.end // HOUR_US,
         "lost_after": lost_after_us,
     }
     keys = [*scope.conditions(parameters), *conditions]
+    far_us = max(0, reach.start - max(LOOK_BACK_US, lost_after_us))
+    far = _hours(table, "far", far_us, reach.end, parameters)
+    near = _hours(table, "near", max(0, reach.start - lost_after_us), reach.start, parameters)
     # Few are open, and only of them a later revision may say that they were over before.
     open_ids = (
-        f"SELECT id FROM {ddl.ENTRIES.name} WHERE {' AND '.join(keys)}"
-        f" AND {ddl.HOUR} >= {{hour_near:Int64}} AND {ddl.HOUR} <= {{hour_start:Int64}}"
-        f" AND occurred_at >= {time_sql('near_start')} AND is_open"
+        f"SELECT id FROM {table.name} WHERE {' AND '.join(keys)}"
+        f" AND {near} AND occurred_at >= {time_sql('near_start')} AND is_open"
     )
     # The table's index by end knows the first; where the other one stood beside it with an OR, the
     # engine would not ask that index.
     by_end = " AND ".join(
         (
             *keys,
-            f"{ddl.HOUR} >= {{hour_first:Int64}} AND {ddl.HOUR} <= {{hour_last:Int64}}",
+            far,
             f"occurred_at <= {time_sql('reach_end')} AND {ddl.END_AT} >= {time_sql('reach_start')}",
         )
     )
     ever_open = " AND ".join(
-        (
-            *keys,
-            f"{ddl.HOUR} >= {{hour_near:Int64}} AND {ddl.HOUR} <= {{hour_start:Int64}}",
-            f"occurred_at >= {time_sql('near_start')} AND id IN ({open_ids})",
-        )
+        (*keys, near, f"occurred_at >= {time_sql('near_start')} AND id IN ({open_ids})")
     )
     more = "".join(f", `{name}`" for name in columns)
     read = (
         "SELECT workspace, kind, id, occurred_at, ended_at, is_open, revision"
-        f"{more} FROM {ddl.ENTRIES.name}"
+        f"{more} FROM {table.name}"
     )
     return (
         "SELECT workspace, toString(kind) AS kind_text, id,"
@@ -108,3 +106,17 @@ def spans_sql(
         " ORDER BY revision DESC LIMIT 1 BY workspace, kind, occurred_at, id)"
         " WHERE end_us >= {reach_start:Int64}"
     )
+
+
+def _hours(table: Table, name: str, first: int, last: int, parameters: dict[str, Any]) -> str:
+    """On the start of an entry: from the hour of `first` through the hour of `last`, in µs."""
+    hours = (first // HOUR_US, last // HOUR_US)
+    if table == ddl.ENTRIES:
+        parameters |= {f"{name}_hour_first": hours[0], f"{name}_hour_last": hours[1]}
+        return (
+            f"{ddl.HOUR} >= {{{name}_hour_first:Int64}}"
+            f" AND {ddl.HOUR} <= {{{name}_hour_last:Int64}}"
+        )
+    # The hour is not in the key of the other.
+    parameters |= {f"{name}_first": hours[0] * HOUR_US, f"{name}_end": (hours[1] + 1) * HOUR_US}
+    return f"occurred_at >= {time_sql(f'{name}_first')} AND occurred_at < {time_sql(f'{name}_end')}"

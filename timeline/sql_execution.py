@@ -24,6 +24,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from runtime.errors import TimelineUnavailableError
 from timeline import ddl
 from timeline.connection import Connection
+from timeline.entry_times import ENTRY_TIMES
 from timeline.sql_error import told
 from timeline.sql_user import SECONDS_MAX, STREAM_SECONDS_MAX, new_query_id, query_id_stem
 from timeline.sql_values import arrow_batch, arrow_schema, json_column, type_name
@@ -38,7 +39,7 @@ VALUES_MAX: Final = 2_000_000
 _FILTERED: Final = tuple(
     table.name
     for table in (
-        *(ddl.ENTRIES, ddl.ENTRY_IDS, ddl.OBSERVATIONS, ddl.INSTANCES, ddl.WORKSPACES),
+        *(ddl.ENTRIES, ENTRY_TIMES, ddl.ENTRY_IDS, ddl.OBSERVATIONS, ddl.INSTANCES, ddl.WORKSPACES),
         *(ddl.SNAPSHOTS, ddl.CLIENT_SEQS, ddl.DEAD_LETTERS, ddl.WORKSPACE_REGISTER),
     )
 )

@@ -25,6 +25,7 @@ from timeline.entry_conditions import (
     time_sql,
     value_conditions,
 )
+from timeline.entry_times import searched_table
 from timeline.filters import FILTERS, Filters, parse_filters
 from timeline.moment import Moment
 from timeline.parameters import Parameters, refuse
@@ -171,15 +172,16 @@ def summary_statement(scope: Scope, question: SummaryQuestion, moment: Moment) -
     }
     # On what is the same in all revisions of a run: FINAL then brings together only these rows.
     # By itself ClickHouse would bring together first and look afterwards.
+    table = searched_table(scope, filters)
     keys = [
         *scope.conditions(parameters),
-        *between(bounds_of(filters), parameters),
+        *between(bounds_of(filters), parameters, table),
         "kind = {kind:String}",
         *key_conditions(filters, parameters),
     ]
     values = value_conditions(filters, moment, parameters) or ["1"]
     runs = (
-        f"SELECT {_COLUMNS} FROM {ddl.ENTRIES.name} FINAL"
+        f"SELECT {_COLUMNS} FROM {table} FINAL"
         f" PREWHERE {' AND '.join(keys)} WHERE {' AND '.join(values)}"
     )
     joined = _ENVIRONMENTS if "environment" in question.keys else ""

@@ -9,9 +9,9 @@ Must stay true:
 """
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple
 
-from timeline import ddl
 from timeline.connection import Connection
 from timeline.cursor import Cursor, Order, write_cursor
 from timeline.entry_conditions import (
@@ -28,7 +28,8 @@ from timeline.entry_conditions import (
     time_sql,
     value_conditions,
 )
-from timeline.entry_row import SELECTED, EntryColumns, entry_row
+from timeline.entry_row import EntryColumns
+from timeline.entry_times import ENTRY_TIMES, read_by_columns, read_whole, searched_table
 from timeline.filters import Filters
 from timeline.moment import Moment
 from timeline.scope import Scope
@@ -77,8 +78,12 @@ def read_places(
     """The entries at these places, which are in the order of `filters`, that still fit."""
     # Later places stand behind earlier ones, so their entries do.
     for portion in portions(places):
-        statement = entries_statement(scope, filters, moment, portion)
-        yield from map(entry_row, connection.rows(statement))
+        statement = partial(entries_statement, scope, filters, moment, portion)
+        if len({place.workspace for place in portion}) == 1:
+            # In `entries` they share granules; by time each would stand in one of its own.
+            yield from read_by_columns(connection, statement)
+        else:
+            yield from read_whole(connection, scope, statement)
 
 
 def _is_dense(
@@ -88,10 +93,10 @@ def _is_dense(
     parameters: dict[str, Any] = {}
     conditions = [
         *scope.conditions(parameters),
-        *between(_window_of(places), parameters),
+        *between(_window_of(places), parameters, ENTRY_TIMES.name),
         *key_conditions(filters, parameters),
     ]
-    sql = f"SELECT count() FROM {ddl.ENTRIES.name} WHERE {' AND '.join(conditions)}"
+    sql = f"SELECT count() FROM {ENTRY_TIMES.name} WHERE {' AND '.join(conditions)}"
     ((count,),) = connection.rows(Statement(sql, parameters))
     return int(count) <= _DENSE_ROWS_MAX * len(places)
 
@@ -104,21 +109,30 @@ def _read_between(
     places: Sequence[Cursor],
 ) -> list[EntryColumns]:
     """As `read_places`, by reading all there is between them: for many places that are close."""
-    parameters: dict[str, Any] = {}
-    conditions = [
-        *scope.conditions(parameters),
-        *between(_window_of(places), parameters),
-        *key_conditions(filters, parameters),
-        *value_conditions(filters, moment, parameters),
-    ]
-    statement = Statement(
-        f"SELECT {SELECTED} FROM {ddl.ENTRIES.name} FINAL WHERE {' AND '.join(conditions)}"
-        f" ORDER BY {_order('occurred_at', 'toString(kind)', filters.order)}",
-        parameters,
+    window = _window_of(places)
+    rows = read_whole(
+        connection, scope, partial(_between_statement, scope, filters, moment, window)
     )
     # Others start at the very moment of the first or the last.
     known = set(places)
-    return [row for row in map(entry_row, connection.rows(statement)) if _place(row) in known]
+    return [row for row in rows if _place(row) in known]
+
+
+def _between_statement(
+    scope: Scope, filters: Filters, moment: Moment, window: Window, table: str, columns: str
+) -> Statement:
+    parameters: dict[str, Any] = {}
+    conditions = [
+        *scope.conditions(parameters),
+        *between(window, parameters, table),
+        *key_conditions(filters, parameters),
+        *value_conditions(filters, moment, parameters),
+    ]
+    return Statement(
+        f"SELECT {columns} FROM {table} FINAL WHERE {' AND '.join(conditions)}"
+        f" ORDER BY {_order('occurred_at', 'toString(kind)', filters.order)}",
+        parameters,
+    )
 
 
 def _window_of(places: Sequence[Cursor]) -> Window:
@@ -181,10 +195,11 @@ def places_statement(
 
     Few columns, and nothing has to be brought together: this is what may look at many rows.
     """
+    table = searched_table(scope, filters)
     parameters: dict[str, Any] = {"limit": limit}
     conditions = [
         *scope.conditions(parameters),
-        *between(window, parameters),
+        *between(window, parameters, table),
         *key_conditions(filters, parameters),
         *value_conditions(filters, moment, parameters),
     ]
@@ -193,9 +208,9 @@ def places_statement(
     order = _order("occurred_at_us", "kind_text", filters.order)
     parts = [
         "SELECT toUnixTimestamp64Micro(occurred_at) AS occurred_at_us,"
-        f" toString(kind) AS kind_text, id, workspace FROM {ddl.ENTRIES.name}"
+        f" toString(kind) AS kind_text, id, workspace FROM {table}"
         f" WHERE {' AND '.join([*conditions, *only])}"
-        for only in active_parts(filters, moment, parameters)
+        for only in active_parts(filters, moment, parameters, table)
     ]
     return Statement(
         f"SELECT DISTINCT * FROM ({' UNION ALL '.join(parts)})"
@@ -205,9 +220,14 @@ def places_statement(
 
 
 def entries_statement(
-    scope: Scope, filters: Filters, moment: Moment, places: Sequence[Cursor]
+    scope: Scope,
+    filters: Filters,
+    moment: Moment,
+    places: Sequence[Cursor],
+    table: str,
+    columns: str,
 ) -> Statement:
-    """The entries at these places whose highest revision fits, in order."""
+    """`columns` of the entries at these places whose highest revision fits, in order."""
     parameters: dict[str, Any] = {
         "places": [
             place_key(place.workspace, place.occurred_at, place.kind, place.id) for place in places
@@ -215,17 +235,17 @@ def entries_statement(
     }
     keys = [
         *scope.conditions(parameters),
-        *between(_window_of(places), parameters),
+        *between(_window_of(places), parameters, table),
         AT_PLACES,
     ]
     # All revisions at few places: cheaper to sort than to read FINAL, which reads whole ranges.
     newest = (
-        f"SELECT * FROM {ddl.ENTRIES.name} WHERE {' AND '.join(keys)}"
+        f"SELECT * FROM {table} WHERE {' AND '.join(keys)}"
         " ORDER BY revision DESC LIMIT 1 BY workspace, kind, occurred_at, id"
     )
     values = value_conditions(filters, moment, parameters) or ["1"]
     return Statement(
-        f"SELECT {SELECTED} FROM ({newest}) WHERE {' AND '.join(values)}"
+        f"SELECT {columns} FROM ({newest}) WHERE {' AND '.join(values)}"
         f" ORDER BY {_order('occurred_at', 'toString(kind)', filters.order)}",
         parameters,
     )

@@ -12,6 +12,7 @@ from typing import Final
 from schemas.times import parse_us
 from timeline import ddl
 from timeline.connection import Connection
+from timeline.entry_times import ENTRY_TIMES
 from timeline.environment_query import WorkspaceRow, mirror_workspaces
 from timeline.statement import Statement
 from timeline.store import Store
@@ -46,22 +47,31 @@ def generate(store: Store, history: History) -> None:
 
 def merge(store: Store) -> None:
     """One part a month, as the engine leaves months that nothing reaches any more."""
-    store.write_now(lambda connection: connection.command(f"OPTIMIZE TABLE {_ENTRIES} FINAL"))
+    for table in _TABLES:
+        _command(
+            store, f"OPTIMIZE TABLE {table} FINAL SETTINGS optimize_skip_merged_partitions = 1"
+        )
 
 
 def revise(store: Store, history: History, revision: int) -> None:
     """A share of the entries at a higher revision, in parts of their own."""
     # Or the engine would bring them together while they are being measured.
-    store.write_now(lambda connection: connection.command(f"SYSTEM STOP MERGES {_ENTRIES}"))
+    for table in _TABLES:
+        _command(store, f"SYSTEM STOP MERGES {table}")
     _insert_all(store, history, revision=revision)
 
 
 def let_merge(store: Store) -> None:
     """Take back what `revise` stopped."""
-    store.write_now(lambda connection: connection.command(f"SYSTEM START MERGES {_ENTRIES}"))
+    for table in _TABLES:
+        _command(store, f"SYSTEM START MERGES {table}")
 
 
-_ENTRIES: Final = ddl.ENTRIES.name
+_TABLES: Final = (ddl.ENTRIES.name, ENTRY_TIMES.name)
+
+
+def _command(store: Store, sql: str) -> None:
+    store.write_now(lambda connection: connection.command(sql))
 
 
 def _insert_all(store: Store, history: History, *, revision: int) -> None:

@@ -26,10 +26,13 @@ from rich.progress import track
 from control.authenticator import Principal
 from control.bootstrap import bootstrap
 from control.database import open_control
+from control.failed_authentications import FailedAuthentications
 from control.roles import Role, effective_roles
 from query.app import build_query_app
 from query.services import QueryServices, query_services
 from runtime.settings import load_settings
+from runtime.sqlite_access_log import SqliteAccessLog
+from runtime.sqlite_log import SqliteLog
 from schemas.kinds import ActorKind
 from schemas.times import format_us
 from tests.bench.figures import Figure, figure, write_report
@@ -265,11 +268,18 @@ def _measure(
     with tempfile.TemporaryDirectory(prefix="opstrail-bench-") as control_folder:
         control = open_control(f"sqlite:///{control_folder}/control.db")
         bootstrap(control)
+        # What each reading waits for as well.
+        access_log = SqliteLog(Path(control_folder, "access.db"), inflight_bytes_max=2**26)
         services = query_services(
             load_settings(data_dir=Path(control_folder)),
             store=store,
             control=control,
             authenticator=AnyKey(),
+            access_log=SqliteAccessLog(access_log),
+            log=access_log,  # nothing is resent
+            failed_authentications=FailedAuthentications(
+                SqliteAccessLog(access_log), wall_clock=lambda: history.end_us
+            ),
             position_secret=b"bench",
             wall_clock=lambda: history.end_us,
         )
@@ -285,6 +295,7 @@ def _measure(
                 for question in track(questions, "asking", console=console)
             ]
             figures += _deep_pages(client, repetitions, min(1_000_000, history.rows // 2))
+        access_log.close()
         control.close()
     return figures
 

@@ -14,6 +14,7 @@ from timeline.instance_query import (
     read_instance,
     read_instances,
 )
+from timeline.scope import Scope
 
 
 def seen(clock: str, instance: str = "cli-00000001", **more: Any) -> ObservationRow:
@@ -29,11 +30,13 @@ def seen(clock: str, instance: str = "cli-00000001", **more: Any) -> Observation
 
 
 def instance(trail: Trail, id_: str = "cli-00000001") -> Any:
-    return run(read_instance(trail.store, trail.organization, id_))
+    return run(read_instance(trail.store, Scope(trail.organization), id_))
 
 
 def page(trail: Trail, *pairs: tuple[str, str]) -> InstancePage:
-    return run(read_instances(trail.store, trail.organization, parse_instance_filters(pairs)))
+    return run(
+        read_instances(trail.store, Scope(trail.organization), parse_instance_filters(pairs))
+    )
 
 
 def ids(trail: Trail, *pairs: tuple[str, str]) -> list[str]:

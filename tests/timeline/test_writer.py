@@ -186,14 +186,15 @@ def test_the_same_rows_under_another_token_read_the_same(trail: Trail) -> None:
 
 
 def test_one_insert_may_span_hundreds_of_months_and_be_repeated(trail: Trail) -> None:
-    months = [f"{year}-{month:02}-01T00:00:00Z" for year in range(1970, 2200) for month in (1, 7)]
+    # Each month is a partition; ClickHouse by itself takes 100 in one insert.
+    months = [f"{year}-{year % 12 + 1:02}-01T00:00:00Z" for year in range(1970, 2200)]
     rows = [run_entry(n, start, start) for n, start in enumerate(months)]
     token = uuid.uuid4().hex
 
     trail.put(*rows, token=token)
     trail.put(*rows, token=token)
 
-    assert counts(trail)["entries"] == len(months) == 460
+    assert counts(trail)["entries"] == len(months) == 230
     assert len(trail.page(("limit", "1000")).rows) == len(months)
 
 
