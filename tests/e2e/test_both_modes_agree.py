@@ -12,7 +12,8 @@ from tests.simulation.histories import mixed_history
 from tests.simulation.oracle import Delivery, timeline
 from tests.support.opstrail import DistributedOpstrail, EmbeddedOpstrail, Opstrail, User, opstrail
 
-EVENTS = 20_000
+# So many that it takes some requests and pages, and holds each kind of link, flag and conflict.
+EVENTS = 10_000
 # What tells when and how often something was sent, not what happened.
 _OF_THE_SENDING = ("received_at", "key_id", "revision", "environment")
 _FLAGS_OF_THE_SENDING = {"late", "clock_ahead", "fields_dropped"}

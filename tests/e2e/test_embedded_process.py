@@ -6,6 +6,7 @@ import stat
 import subprocess
 import threading
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,14 @@ def session(number: int) -> dict[str, Any]:
 
 def ids(user: User) -> list[str]:
     return sorted(entry["id"] for entry in user.timeline())
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedOpstrail]:
+    """For tests that neither stop it nor look at all it holds."""
+    system = EmbeddedOpstrail(tmp_path_factory.mktemp("running"))
+    yield system
+    system.close()
 
 
 def test_the_admin_key_is_printed_once_and_kept_for_its_owner_only(tmp_path: Path) -> None:
@@ -105,18 +114,18 @@ def test_what_got_202_survives_kill_9_in_a_loop_once_each(tmp_path: Path) -> Non
     assert len(set(found) - set(attempted)) == 1
 
 
-def test_a_second_process_on_the_folder_is_refused_with_a_clear_word(tmp_path: Path) -> None:
-    system = EmbeddedOpstrail(tmp_path)
-
+def test_a_second_process_on_the_folder_is_refused_with_a_clear_word(
+    running: EmbeddedOpstrail,
+) -> None:
     second = subprocess.run(
-        opstrail("up", "--data-dir", str(tmp_path / "data"), "--port", "0"),
+        opstrail("up", "--data-dir", str(running.folder / "data"), "--port", "0"),
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
 
-    system.close()
+    assert running.process.is_running
     assert second.returncode == 2
     assert "OPSTRAIL_DATA_DIR" in second.stderr
     assert "in use by another" in second.stderr
@@ -147,25 +156,22 @@ def test_the_demo_tells_the_story_and_stops(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("key", ["", "opstrail_wrong"])
-def test_a_command_without_a_good_key_says_so(tmp_path: Path, key: str) -> None:
-    system = EmbeddedOpstrail(tmp_path)
+def test_a_command_without_a_good_key_says_so(running: EmbeddedOpstrail, key: str) -> None:
     ended = subprocess.run(
         opstrail("timeline"),
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
-        env={**os.environ, "OPSTRAIL_URL": system.url, "OPSTRAIL_KEY": key},
+        env={**os.environ, "OPSTRAIL_URL": running.url, "OPSTRAIL_KEY": key},
     )
-    system.close()
 
     assert ended.returncode == 1
     assert "key" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
-def test_send_says_which_events_were_refused_and_why(tmp_path: Path) -> None:
-    system = EmbeddedOpstrail(tmp_path)
+def test_send_says_which_events_were_refused_and_why(running: EmbeddedOpstrail) -> None:
     lines = [json.dumps(session(1)), "{nope", json.dumps({**session(2), "stdout": "x"})]
     ended = subprocess.run(
         opstrail("send", "-", "--wait", "20"),
@@ -174,9 +180,8 @@ def test_send_says_which_events_were_refused_and_why(tmp_path: Path) -> None:
         text=True,
         timeout=60,
         check=False,
-        env={**os.environ, "OPSTRAIL_URL": system.url, "OPSTRAIL_KEY": system.admin_key},
+        env={**os.environ, "OPSTRAIL_URL": running.url, "OPSTRAIL_KEY": running.admin_key},
     )
-    system.close()
 
     assert ended.returncode == 1
     assert "1 accepted, 2 rejected" in ended.stdout

@@ -38,7 +38,7 @@ def without_receipt(entries: dict) -> dict:  # type: ignore[type-arg]
 
 @many
 @given(deliveries=undisputed_histories(), size=st.integers(1, 20))
-def test_the_timeline_of_an_undisputed_history_is_what_the_contract_says(
+def test_an_undisputed_timeline_is_what_the_contract_says_and_sent_again_emits_no_entry(
     deliveries: list[Delivery], size: int
 ) -> None:
     core = sent(deliveries, size)
@@ -46,10 +46,16 @@ def test_the_timeline_of_an_undisputed_history_is_what_the_contract_says(
     assert core.timeline() == timeline(deliveries).entries
     assert core.dead == []
 
+    emissions = core.emissions
+    for request in requests_of(deliveries, size):
+        core.send(request)
+
+    assert core.emissions == emissions
+
 
 @many
 @given(deliveries=disputed_histories(), size=st.integers(1, 20))
-def test_the_timeline_of_a_disputed_history_is_what_the_contract_says(
+def test_a_disputed_timeline_is_what_the_contract_says_and_snapshots_say_what_was_used(
     deliveries: list[Delivery], size: int
 ) -> None:
     core = sent(deliveries, size)
@@ -57,6 +63,9 @@ def test_the_timeline_of_a_disputed_history_is_what_the_contract_says(
 
     assert core.timeline() == judged.entries
     assert [reason for reason, _ in core.dead] == [reason for _, reason in judged.dead]
+    rows = [core.snapshots[place] for place in sorted(core.snapshots)]
+    dead = [(row["dead_reason"], row["index"]) for row in rows if row["dead_reason"]]
+    assert dead == core.dead
 
 
 @many
@@ -76,28 +85,6 @@ def test_order_duplication_and_cuts_do_not_change_the_timeline(
     )
 
 
-@many
-@given(
-    deliveries=disputed_histories(),
-    random=st.randoms(use_true_random=False),
-    size=st.integers(1, 5),
-)
-def test_crashes_and_replays_do_not_change_the_timeline(
-    deliveries: list[Delivery], random: Random, size: int
-) -> None:
-    core = Core()
-    for request in requests_of(deliveries, size):
-        core.send(request)
-        if random.random() < 0.3:
-            core.crash()
-        if core.messages and random.random() < 0.3:
-            # What was not committed is read again, in order, up to the last message.
-            for offset in range(random.randrange(len(core.messages)), len(core.messages)):
-                core.handle(offset)
-
-    assert core.timeline() == timeline(deliveries).entries
-
-
 def logged(core: Core) -> dict[tuple[int, int], tuple[Event, str | None]]:
     """Every event on the log with its workspace, by its place."""
     return {
@@ -113,29 +100,23 @@ def logged(core: Core) -> dict[tuple[int, int], tuple[Event, str | None]]:
     random=st.randoms(use_true_random=False),
     size=st.integers(1, 5),
 )
-def test_the_log_can_be_written_anew_from_the_snapshots_that_were_emitted(
+def test_crashes_and_replays_change_neither_the_timeline_nor_the_snapshots_kept_of_the_log(
     deliveries: list[Delivery], random: Random, size: int
 ) -> None:
     core = Core()
     for request in requests_of(deliveries, size):
         core.send(request)
-        if core.messages and random.random() < 0.5:
+        if random.random() < 0.4:
             core.crash()
+        if core.messages and random.random() < 0.4:
+            # What was not committed is read again, in order, up to the last message.
             for offset in range(random.randrange(len(core.messages)), len(core.messages)):
                 core.handle(offset)  # which asserts that a row never says something else
 
+    assert core.timeline() == timeline(deliveries).entries
+    # So the log can be written anew from the snapshots that were emitted.
     kept = {place: event_of_json(row["event"]) for place, row in core.snapshots.items()}
     assert kept == logged(core)
-
-
-@many
-@given(deliveries=disputed_histories(), size=st.integers(1, 20))
-def test_a_snapshot_says_whether_it_was_used(deliveries: list[Delivery], size: int) -> None:
-    core = sent(deliveries, size)
-    rows = [core.snapshots[place] for place in sorted(core.snapshots)]
-
-    dead = [(row["dead_reason"], row["index"]) for row in rows if row["dead_reason"]]
-    assert dead == core.dead
 
 
 @many
@@ -161,17 +142,6 @@ def test_a_lost_table_row_or_a_lost_emission_is_made_good_by_the_replay(
         survivor.handle(offset)
 
     assert survivor.timeline() == timeline(deliveries).entries
-
-
-@many
-@given(deliveries=undisputed_histories(), size=st.integers(1, 20))
-def test_sending_everything_again_emits_no_entry(deliveries: list[Delivery], size: int) -> None:
-    core = sent(deliveries, size)
-    emissions = core.emissions
-    for request in requests_of(deliveries, size):
-        core.send(request)
-
-    assert core.emissions == emissions
 
 
 @many

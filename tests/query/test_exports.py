@@ -4,7 +4,7 @@ import asyncio
 import csv
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -36,6 +36,7 @@ from tests.timeline.trail import (
     session_entry,
     sync_entry,
 )
+from timeline.store import Store
 from timeline.timeline_query import read_page
 from timeline.watermark_query import Watermark
 from timeline.writer import EntryWriter
@@ -78,6 +79,14 @@ def numbers_of(world: World, path: str, form: str) -> list[int]:
     return [int(id_[-12:], 16) for id_ in ids]
 
 
+@pytest.fixture(scope="module")
+def everything(shared_store: Store) -> Iterator[World]:
+    """A bit of everything, put there once for tests that only read."""
+    with World(shared_store) as world:
+        a_bit_of_everything(world)
+        yield world
+
+
 def a_bit_of_everything(world: World) -> None:
     configured_by = {
         "sync_id": id_of(3),
@@ -98,34 +107,28 @@ def a_bit_of_everything(world: World) -> None:
 
 
 @pytest.mark.parametrize("name", LISTS)
-def test_ndjson_has_the_items_of_the_json_list(world: World, name: str) -> None:
-    a_bit_of_everything(world)
-
-    items = world.json(f"/v1/{name}")["items"]
+def test_ndjson_has_the_items_of_the_json_list(everything: World, name: str) -> None:
+    items = everything.json(f"/v1/{name}")["items"]
     assert items
-    lines = export(world, f"/v1/{name}", "ndjson").content.splitlines()
+    lines = export(everything, f"/v1/{name}", "ndjson").content.splitlines()
     assert [json.loads(line) for line in lines] == items
     assert [list(json.loads(line)) for line in lines] == [list(item) for item in items]
 
 
 @pytest.mark.parametrize("form", ["parquet", "arrow"])
 @pytest.mark.parametrize("name", LISTS)
-def test_columns_have_the_values_of_the_json_list(world: World, name: str, form: str) -> None:
-    a_bit_of_everything(world)
-
-    items = world.json(f"/v1/{name}")["items"]
-    table = table_of(world, f"/v1/{name}", form)
+def test_columns_have_the_values_of_the_json_list(everything: World, name: str, form: str) -> None:
+    items = everything.json(f"/v1/{name}")["items"]
+    table = table_of(everything, f"/v1/{name}", form)
     assert table.schema == entry_schema(LISTS[name])
     assert table.to_pylist() == [flat(item, table.schema) for item in items]
 
 
 @pytest.mark.parametrize("name", LISTS)
-def test_csv_has_the_values_of_the_json_list_as_text(world: World, name: str) -> None:
-    a_bit_of_everything(world)
-
-    items = world.json(f"/v1/{name}")["items"]
+def test_csv_has_the_values_of_the_json_list_as_text(everything: World, name: str) -> None:
+    items = everything.json(f"/v1/{name}")["items"]
     schema = entry_schema(LISTS[name])
-    rows = csv_rows(world, f"/v1/{name}")
+    rows = csv_rows(everything, f"/v1/{name}")
     assert list(rows[0]) == schema.names
     for row, item in zip(rows, items, strict=True):
         for column, value in flat(item, schema, is_text=True).items():
@@ -156,22 +159,29 @@ def flat(item: dict[str, Any], schema: pa.Schema, *, is_text: bool = False) -> d
     return row
 
 
-@pytest.mark.parametrize("form", ExportFormat)
-def test_everything_comes_out_in_order_across_pages_with_ties(world: World, form: str) -> None:
-    """2,600 entries in three workspaces, a hundred at each instant."""
-    for workspace in range(3):
-        world.trail.put(
-            *[
-                run_entry(number, f"10:00:{number // 100:02}", "12:00")
-                for number in range(2_600)
-                if number % 3 == workspace
-            ],
-            workspace=f"acme-{workspace}",
-        )
+@pytest.fixture(scope="module")
+def many_with_ties(shared_store: Store) -> Iterator[World]:
+    """2,600 entries in three workspaces, a hundred at each instant; for tests that only read."""
+    with World(shared_store) as world:
+        for workspace in range(3):
+            world.trail.put(
+                *[
+                    run_entry(number, f"10:00:{number // 100:02}", "12:00")
+                    for number in range(2_600)
+                    if number % 3 == workspace
+                ],
+                workspace=f"acme-{workspace}",
+            )
+        yield world
 
+
+@pytest.mark.parametrize("form", ExportFormat)
+def test_everything_comes_out_in_order_across_pages_with_ties(
+    many_with_ties: World, form: str
+) -> None:
     newest_first = list(reversed(range(2_600)))
-    assert numbers_of(world, "/v1/timeline", form) == newest_first
-    assert numbers_of(world, "/v1/action-runs?order=asc", form) == newest_first[::-1]
+    assert numbers_of(many_with_ties, "/v1/timeline", form) == newest_first
+    assert numbers_of(many_with_ties, "/v1/action-runs?order=asc", form) == newest_first[::-1]
 
 
 @pytest.mark.parametrize("form", ExportFormat)
@@ -399,11 +409,18 @@ def test_the_register_comes_in_every_form(world: World, form: str) -> None:
     assert [json.loads(row["versions"]) for row in rows] == [item["versions"] for item in items]
 
 
+@pytest.fixture(scope="module")
+def registered(shared_store: Store) -> Iterator[World]:
+    """1,300 instances, for tests that only read."""
+    with World(shared_store) as world:
+        register(world, 1_300)
+        yield world
+
+
 @pytest.mark.parametrize("form", ExportFormat)
-def test_the_register_is_exported_whole(world: World, form: str) -> None:
-    register(world, 1_300)
-    assert numbers_of(world, "/v1/cli-instances", form) == list(range(1_300))
-    assert numbers_of(world, "/v1/cli-instances?limit=7", form) == list(range(7))
+def test_the_register_is_exported_whole(registered: World, form: str) -> None:
+    assert numbers_of(registered, "/v1/cli-instances", form) == list(range(1_300))
+    assert numbers_of(registered, "/v1/cli-instances?limit=7", form) == list(range(7))
 
 
 def test_every_other_list_comes_as_a_file_too(world: World) -> None:

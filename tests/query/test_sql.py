@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -23,7 +24,7 @@ from timeline.environment_query import WorkspaceRow, mirror_workspaces
 from timeline.sql_execution import run_sql
 from timeline.sql_views import VIEWS
 from timeline.statement import Statement
-from timeline.store import open_store
+from timeline.store import Store, open_store
 
 SECRET = "theirs"
 
@@ -132,6 +133,14 @@ def fill(world: World) -> None:
                 "actor": actor,
             }
         )
+
+
+@pytest.fixture(scope="module")
+def morning(shared_store: Store) -> Iterator[World]:
+    """Filled once, for tests that only read."""
+    with World(shared_store) as world:
+        fill(world)
+        yield world
 
 
 AT = f"{DAY}T10:00:00.000000Z"
@@ -377,11 +386,9 @@ ANSWERS: list[tuple[str, dict[str, Any] | None, list[list[Any]]]] = [
 ]
 
 
-def test_analysts_get_answers(world: World) -> None:
-    fill(world)
-
+def test_analysts_get_answers(morning: World) -> None:
     for query, parameters, expected in ANSWERS:
-        found = rows(world, query, parameters)
+        found = rows(morning, query, parameters)
         assert found == expected, query
 
 
@@ -419,39 +426,34 @@ REACHES = [
 
 
 @pytest.mark.parametrize("query", REACHES)
-def test_no_query_shows_what_is_anothers(world: World, query: str) -> None:
-    fill(world)
-
+def test_no_query_shows_what_is_anothers(morning: World, query: str) -> None:
     for key in (ANALYST, NARROW_ADMIN):
-        answer = ask(world, query, {"other": world.other.organization}, key=key)
+        answer = ask(morning, query, {"other": morning.other.organization}, key=key)
         assert answer.status_code in (200, 400), answer.text
         assert SECRET not in answer.text
         if answer.status_code == 400:
             problem(answer, 400, "sql_refused")
 
 
-def test_a_narrowed_key_sees_its_workspaces_alone(world: World) -> None:
-    fill(world)
-
+def test_a_narrowed_key_sees_its_workspaces_alone(morning: World) -> None:
     for view in ("timeline", "action_runs", "links"):
-        assert rows(world, f"SELECT DISTINCT workspace FROM {view}", key=NARROW_ADMIN) == [["acme"]]
-    assert rows(world, "SELECT name FROM workspaces", key=NARROW_ADMIN) == [["acme"]]
+        query = f"SELECT DISTINCT workspace FROM {view}"
+        assert rows(morning, query, key=NARROW_ADMIN) == [["acme"]]
+    assert rows(morning, "SELECT name FROM workspaces", key=NARROW_ADMIN) == [["acme"]]
 
 
 @pytest.mark.parametrize("place", range(8))
-def test_attacks_are_refused(world: World, place: int) -> None:
-    fill(world)
-    database = world.trail.store.database
+def test_attacks_are_refused(morning: World, place: int) -> None:
+    database = morning.trail.store.database
 
     for _, query in ATTACKS[place::8]:
-        refused = problem(ask(world, query.replace("DATABASE", database)), 400, "sql_refused")
+        refused = problem(ask(morning, query.replace("DATABASE", database)), 400, "sql_refused")
         assert database not in refused["detail"]
 
 
-def test_the_engine_filters_by_organization_behind_the_guard(world: World) -> None:
+def test_the_engine_filters_by_organization_behind_the_guard(morning: World) -> None:
     """Were the guard deceived, a table read directly would still hold nothing of others."""
-    fill(world)
-    store = world.trail.store
+    store = morning.trail.store
 
     for table, expected in (
         ("entries", 1),
@@ -463,7 +465,7 @@ def test_the_engine_filters_by_organization_behind_the_guard(world: World) -> No
             continue  # the user for SQL may not read it at all: test_sql_user.py
         for name in (table, f"{store.database}.{table}", f"{store.database}.{table} AS t"):
             statement = Statement(f"SELECT uniqExact(organization) FROM {name}")
-            result = world.run(run_sql(store, statement, world.trail.organization))
+            result = morning.run(run_sql(store, statement, morning.trail.organization))
             assert result.rows == [(expected,)]
 
 
@@ -503,14 +505,13 @@ def test_the_engine_is_told_to_change_nothing(world: World) -> None:
         ("SELECT id FROM timeline LIMIT 1 BY id LIMIT 1", "line 1, column"),
     ],
 )
-def test_a_query_that_fails_is_told_why_in_our_words(world: World, query: str, said: str) -> None:
-    fill(world)
+def test_a_query_that_fails_is_told_why_in_our_words(morning: World, query: str, said: str) -> None:
     parameters = {"n": "many"} if "{n:" in query else None
 
-    body = problem(ask(world, query, parameters), 400, "sql_refused")
+    body = problem(ask(morning, query, parameters), 400, "sql_refused")
 
     assert said in body["detail"]
-    for inner in ("opstrail_", world.trail.store.database, "entries", "DB::", "/"):
+    for inner in ("opstrail_", morning.trail.store.database, "entries", "DB::", "/"):
         assert inner not in body["detail"].replace("{name:Type}", "")
 
 
@@ -564,10 +565,9 @@ def test_the_schema_is_what_the_views_really_have(world: World) -> None:
         assert ask(world, f"SELECT * FROM {view['name']}").json()["columns"] == told
 
 
-def test_entries_in_sql_are_those_of_the_timeline(world: World) -> None:
-    fill(world)
-    shown = {item["id"]: item for item in world.json("/v1/timeline")["items"]}
-    answer = ask(world, "SELECT * FROM timeline").json()
+def test_entries_in_sql_are_those_of_the_timeline(morning: World) -> None:
+    shown = {item["id"]: item for item in morning.json("/v1/timeline")["items"]}
+    answer = ask(morning, "SELECT * FROM timeline").json()
     names = [column["name"] for column in answer["columns"]]
 
     assert len(answer["rows"]) == len(shown)
@@ -578,22 +578,20 @@ def test_entries_in_sql_are_those_of_the_timeline(world: World) -> None:
                 assert entry[name] == value, name
 
 
-def test_the_id_of_a_link_is_that_of_the_timeline(world: World) -> None:
-    fill(world)
+def test_the_id_of_a_link_is_that_of_the_timeline(morning: World) -> None:
     for id_, rule, kind, source, target_kind, target in rows(
-        world, "SELECT id, rule, source_kind, source_id, target_kind, target_id FROM links"
+        morning, "SELECT id, rule, source_kind, source_id, target_kind, target_id FROM links"
     ):
         expected = link_id(
-            world.trail.organization, "acme", rule, (kind, source), (target_kind, target)
+            morning.trail.organization, "acme", rule, (kind, source), (target_kind, target)
         )
         assert id_ == expected
 
 
-def test_results_of_any_size_come_as_streams(world: World) -> None:
-    fill(world)
+def test_results_of_any_size_come_as_streams(morning: World) -> None:
     query = "SELECT id, occurred_at, duration_ms, flags, map('a', 1) AS m FROM timeline ORDER BY id"
 
-    lines = ask(world, query, path="/v1/sql?format=ndjson")
+    lines = ask(morning, query, path="/v1/sql?format=ndjson")
     assert lines.headers["content-type"] == "application/x-ndjson"
     first = json.loads(lines.text.splitlines()[0])
     assert first == {
@@ -603,13 +601,13 @@ def test_results_of_any_size_come_as_streams(world: World) -> None:
         "flags": [],
         "m": {"a": 1},
     }
-    table = list(csv.reader(io.StringIO(ask(world, query, path="/v1/sql?format=csv").text)))
+    table = list(csv.reader(io.StringIO(ask(morning, query, path="/v1/sql?format=csv").text)))
     assert table[0] == ["id", "occurred_at", "duration_ms", "flags", "m"]
     assert len(table) == 8
-    parquet = pq.read_table(io.BytesIO(ask(world, query, path="/v1/sql?format=parquet").content))
+    parquet = pq.read_table(io.BytesIO(ask(morning, query, path="/v1/sql?format=parquet").content))
     assert parquet.num_rows == 7
     assert parquet.schema.field("occurred_at").type == pa.timestamp("us", "UTC")
-    arrow = pa.ipc.open_stream(ask(world, query, path="/v1/sql?format=arrow").content).read_all()
+    arrow = pa.ipc.open_stream(ask(morning, query, path="/v1/sql?format=arrow").content).read_all()
     assert arrow.to_pylist()[0]["id"] == id_of(1)
 
 

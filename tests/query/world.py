@@ -6,6 +6,7 @@ import json
 import tempfile
 import uuid
 from collections.abc import Coroutine
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -22,8 +23,12 @@ from query.app import build_query_app
 from query.label_mirror import LabelMirror
 from query.services import Check, QueryServices
 from query.watermark_view import WatermarkView
+from runtime.key_rates import key_rates
+from runtime.settings import Settings
 from schemas.kinds import ActorKind
 from schemas.times import to_datetime
+from tests.support.access_log import MemoryAccessLog, failures, recorder
+from tests.support.memory_log import MemoryLog
 from tests.timeline.trail import LOST_AFTER_US, NOW_US, Trail
 from timeline.store import Store
 
@@ -33,6 +38,7 @@ POSITION_SECRET = b"a secret of the tests"
 READER, ANALYST, SENDER, OTHER, NARROW = "reader", "analyst", "sender", "other", "narrow"
 AWAY = "away"
 ADMIN, NARROW_ADMIN = "admin", "narrow-admin"
+OPERATOR, OTHER_ADMIN = "operator", "other-admin"
 
 
 class Keys:
@@ -43,6 +49,7 @@ class Keys:
         self._keys = {token: (organization, role) for token, role in mine.items()}
         self._keys |= dict.fromkeys((ADMIN, NARROW_ADMIN), (organization, Role.ADMIN))
         self._keys[OTHER] = (other, Role.READ)
+        self._keys |= {OPERATOR: (organization, Role.OPERATOR), OTHER_ADMIN: (other, Role.ADMIN)}
 
     async def authenticate(self, token: str) -> Principal:
         if token == AWAY:
@@ -60,18 +67,33 @@ class Keys:
         )
 
 
+@cache
+def migrated_control() -> bytes:
+    """An empty control database as a file; made once, because each world takes one."""
+    with tempfile.TemporaryDirectory(prefix="opstrail-") as folder:
+        path = Path(folder, "control.db")
+        control = open_control(f"sqlite:///{path}")
+        control.migrate()
+        control.close()  # now the file alone holds everything
+        assert [each.name for each in path.parent.iterdir()] == [path.name]
+        return path.read_bytes()
+
+
 class World:
     def __init__(self, store: Store, checks: dict[str, Check] | None = None) -> None:
         self.trail = Trail(store)
         self.other = Trail(store)
         self._opened = contextlib.ExitStack()
         folder = self._opened.enter_context(tempfile.TemporaryDirectory(prefix="opstrail-"))
-        control = open_control(f"sqlite:///{Path(folder) / 'control.db'}")
+        path = Path(folder, "control.db")
+        path.write_bytes(migrated_control())
+        control = open_control(f"sqlite:///{path}")
         self._opened.callback(control.close)
-        control.migrate()
         with control.writing() as connection:
             for name in (self.trail.organization, self.other.organization):
                 create_organization(connection, name, now=to_datetime(NOW_US))
+        self.access_log = MemoryAccessLog()
+        self.log = MemoryLog()
         # Partitions of its own: the store is shared with other tests.
         self.partition = 500_000 + uuid.uuid4().int % 2**30
         self.services = QueryServices(
@@ -80,6 +102,11 @@ class World:
             label_mirror=LabelMirror(control, store),
             watermarks=WatermarkView(store),
             authenticator=Keys(self.trail.organization, self.other.organization),
+            rates=key_rates(Settings()),
+            access=recorder(self.access_log),
+            log=self.log,
+            append_timeout_s=1.0,
+            failed_authentications=failures(self.access_log),
             position_secret=POSITION_SECRET,
             partitions=1,
             lost_after_us=LOST_AFTER_US,

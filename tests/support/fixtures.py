@@ -11,10 +11,16 @@ import pytest
 from tests.support import clickhouse_service as clickhouse
 from tests.support import kafka_service as kafka
 from tests.support import postgres_service as postgres
+from tests.support.memory_folder import use_memory_folder
 from tests.support.services import MISSING, Recipe, Service, require
 
 # By name of the service, how it was found.
 _FOUND = pytest.StashKey[dict[str, str]]()
+
+
+def pytest_configure() -> None:
+    # Before anything asks where temporary folders are.
+    use_memory_folder()
 
 
 @pytest.fixture(scope="session")
