@@ -21,15 +21,16 @@ from control.api_key import KEY_CHARACTERS, digest, is_well_formed
 from control.database import Control
 from control.errors import (
     ControlUnavailableError,
+    FormerKey,
     KeyExpiredError,
     KeyRevokedError,
     MalformedKeyError,
     UnknownKeyError,
 )
 from control.keys import Key, find_key, note_use
-from control.lru import LruCache
 from control.roles import Role, effective_roles
 from runtime.clock import MonotonicClock
+from runtime.lru import LruCache
 from schemas.kinds import ActorKind
 
 UtcClock: TypeAlias = Callable[[], datetime]  # now, aware UTC
@@ -142,9 +143,9 @@ class Authenticator:
 
     def _admit(self, known: _KnownKey) -> Principal:
         if known.is_revoked:
-            raise KeyRevokedError
+            raise KeyRevokedError(_former(known))
         if known.expires_at is not None and self._utc_now() >= known.expires_at:
-            raise KeyExpiredError
+            raise KeyExpiredError(_former(known))
         return known.principal
 
     async def _meet(self, token: str, key_digest: bytes, now_s: float) -> Principal:
@@ -264,4 +265,14 @@ def _known_key(key: Key, read_at_s: float) -> _KnownKey:
         expires_at=key.expires_at,
         last_used_on=key.last_used_on,
         read_at_s=read_at_s,
+    )
+
+
+def _former(known: _KnownKey) -> FormerKey:
+    principal = known.principal
+    return FormerKey(
+        organization=principal.organization,
+        actor=principal.actor,
+        actor_kind=principal.actor_kind,
+        key_id=principal.key_id,
     )

@@ -4,26 +4,23 @@ import secrets
 from datetime import UTC, datetime
 from typing import Final
 
-from sqlalchemy import Connection
-
 from control.database import Control
 from control.dialects import take_turn
-from control.keys import NewKey, any_key_exists, create_key
+from control.founding import create_first_key
+from control.keys import any_key_exists
 from control.organizations import create_organization, organization_exists
-from control.principals import create_principal, principal_exists
 from control.roles import Role
-from schemas.kinds import ActorKind
 
 FIRST_ORGANIZATION: Final = "default"
-FIRST_PRINCIPAL: Final = "admin"
-FIRST_KEY_NAME: Final = "first key"
 
 
 def bootstrap(control: Control) -> str | None:
-    """The first admin key when the installation has none at all, to be shown once; else None.
+    """The first key when the installation has none at all, to be shown once; else None.
 
-    Safe to repeat, and from several processes at once: one of them gets the key. Raises
-    ControlUnavailableError: nothing is lost, call again; SettingsError: a newer version's database.
+    It administers its organization and operates the installation: with it alone further
+    organizations can be made. Safe to repeat, and from several processes at once: one of them gets
+    the key. Raises ControlUnavailableError: nothing is lost, call again; SettingsError: a newer
+    version's database.
     """
     control.migrate()
     pepper = control.installation().pepper
@@ -33,27 +30,14 @@ def bootstrap(control: Control) -> str | None:
         # A revoked key counts: whoever revoked the last one did not ask for a new one.
         if any_key_exists(connection):
             return None
-        _ensure_principal(connection, now)
-        wanted = NewKey(
-            organization=FIRST_ORGANIZATION,
-            principal=FIRST_PRINCIPAL,
-            name=FIRST_KEY_NAME,
-            roles={Role.ADMIN},
-        )
-        created = create_key(
-            connection, wanted, pepper=pepper, random_bytes=secrets.token_bytes, now=now
-        )
-    return created.text
-
-
-def _ensure_principal(connection: Connection, now: datetime) -> None:
-    if not organization_exists(connection, FIRST_ORGANIZATION):
-        create_organization(connection, FIRST_ORGANIZATION, now=now)
-    if not principal_exists(connection, organization=FIRST_ORGANIZATION, name=FIRST_PRINCIPAL):
-        create_principal(
+        if not organization_exists(connection, FIRST_ORGANIZATION):
+            create_organization(connection, FIRST_ORGANIZATION, now=now)
+        created = create_first_key(
             connection,
-            organization=FIRST_ORGANIZATION,
-            name=FIRST_PRINCIPAL,
-            kind=ActorKind.SERVICE,
+            FIRST_ORGANIZATION,
+            {Role.ADMIN, Role.OPERATOR},
+            pepper=pepper,
+            random_bytes=secrets.token_bytes,
             now=now,
         )
+    return created.text

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Connection, Engine, inspect, select
@@ -74,6 +75,12 @@ class Control:
             if self._installation is None:
                 self._installation = self._read_installation()
             return self._installation
+
+    @property
+    def file(self) -> Path | None:
+        """The database's own file; None: it is PostgreSQL."""
+        name = self._engine.url.database
+        return Path(name) if self._engine.dialect.name == "sqlite" and name else None
 
     def close(self) -> None:
         """Give back all connections that are not in use."""

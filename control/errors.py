@@ -5,6 +5,7 @@ OpstrailError
 │   ├── InvalidValueError          a name, role or label that cannot be; names the field
 │   ├── AlreadyExistsError
 │   ├── NotFoundError              also for what is another organization's
+│   ├── LastAdminKeyError
 │   └── NotAuthenticatedError      401; the one answer for every bad key
 │       ├── MalformedKeyError          not shaped like a key, or its checksum is wrong
 │       ├── UnknownKeyError
@@ -14,7 +15,20 @@ OpstrailError
     └── ControlUnavailableError    the control database is away, or not prepared yet
 """
 
+from dataclasses import dataclass
+
 from runtime.errors import RefusedError, UnavailableError
+from schemas.kinds import ActorKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormerKey:
+    """Whose key it was that is no longer good. For the access log; never part of an answer."""
+
+    organization: str
+    actor: str
+    actor_kind: ActorKind
+    key_id: str
 
 
 class InvalidValueError(RefusedError):
@@ -38,11 +52,23 @@ class NotFoundError(RefusedError):
         super().__init__(f"There is no such {noun}.", code="not_found", field=noun)
 
 
-class NotAuthenticatedError(RefusedError):
-    """Whoever holds no valid key learns only that; the class is for counting and for tests."""
+class LastAdminKeyError(RefusedError):
+    """Without this key nobody could manage the organization's keys any more."""
 
     def __init__(self) -> None:
+        super().__init__(
+            "This is the last good admin key of the organization.", code="last_admin_key"
+        )
+
+
+class NotAuthenticatedError(RefusedError):
+    """Whoever holds no valid key learns only that; the class, and `former` where the key was good
+    once, are for counting and for tests.
+    """
+
+    def __init__(self, former: FormerKey | None = None) -> None:
         super().__init__("The API key is missing or not valid.", code="not_authenticated")
+        self.former = former
 
 
 class MalformedKeyError(NotAuthenticatedError):

@@ -4,26 +4,42 @@ Must stay true:
 - The text of a key exists once, in what `create_key` returns; the database holds its digest.
 - A revoked key stays revoked, with the moment of its first revocation.
 - A key of another organization is answered like one that does not exist.
+- Of two revocations at once that would leave no admin key, one is refused.
 
 All functions run in the transaction of `connection` and raise ControlUnavailableError through it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    String,
+    and_,
+    cast,
+    not_,
+    null,
+    or_,
+    select,
+    update,
+)
 
 from control.api_key import digest, generate
-from control.errors import InvalidValueError, NotFoundError
+from control.dialects import take_turn
+from control.errors import InvalidValueError, LastAdminKeyError, NotFoundError
 from control.names import check_text
 from control.pages import FIRST_PAGE, Page
 from control.roles import Role, known_roles
 from control.tables import KEYS, ORGANIZATIONS, PRINCIPALS
 from control.workspace_patterns import check_patterns
 from schemas.kinds import ActorKind
+from schemas.limits import NAME_CHARACTERS_MAX
 
 _KEY_ID_BYTES: Final = 6
 
@@ -45,6 +61,27 @@ class Key:
     last_used_on: date | None  # UTC; a day is enough to find keys nobody uses
     expires_at: datetime | None  # the first moment at which it is no longer good
     revoked_at: datetime | None
+
+    def is_good_at(self, moment: datetime) -> bool:
+        """Neither revoked nor expired."""
+        return self.revoked_at is None and (self.expires_at is None or moment < self.expires_at)
+
+    @property
+    def is_manager(self) -> bool:
+        """Whether it may manage keys while it is good. One narrowed to workspaces may not."""
+        return Role.ADMIN in self.roles and self.workspace_patterns is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyFilter:
+    """Which keys a list holds; what is not stated is not asked for. Moments are aware."""
+
+    principals: Collection[str] = ()  # any of them
+    good_at: datetime | None = None
+    not_good_at: datetime | None = None
+
+
+EVERY_KEY: Final = KeyFilter()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,18 +133,46 @@ def create_key(
     return CreatedKey(key=key, text=text)
 
 
-def list_keys(connection: Connection, organization: str, page: Page = FIRST_PAGE) -> list[Key]:
+def list_keys(
+    connection: Connection,
+    organization: str,
+    page: Page = FIRST_PAGE,
+    only: KeyFilter = EVERY_KEY,
+) -> list[Key]:
     """Sorted by key id, revoked and expired ones too; of an unknown organization there are none."""
     query = (
         _SELECT.where(ORGANIZATIONS.c.name == organization, KEYS.c.key_id > page.after)
+        .where(*_conditions(only))
         .order_by(KEYS.c.key_id)
         .limit(page.limit)
     )
     return [_key(row) for row in connection.execute(query)]
 
 
-def revoke_key(connection: Connection, *, organization: str, key_id: str, now: datetime) -> Key:
-    """The key, now revoked; again changes nothing. Raises NotFoundError."""
+def get_key(connection: Connection, *, organization: str, key_id: str) -> Key:
+    """Raises NotFoundError."""
+    query = _SELECT.where(ORGANIZATIONS.c.name == organization, KEYS.c.key_id == key_id)
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        raise NotFoundError("key")
+    return _key(row)
+
+
+def revoke_key(
+    connection: Connection,
+    *,
+    organization: str,
+    key_id: str,
+    now: datetime,
+    spares_last_admin: bool = False,
+) -> Key:
+    """The key, now revoked; again changes nothing.
+
+    Raises NotFoundError; LastAdminKeyError when told to spare the organization's last good key
+    that may manage keys, and this is it.
+    """
+    if spares_last_admin:
+        _check_not_last(connection, organization, key_id, now)
     owner = select(ORGANIZATIONS.c.id).where(ORGANIZATIONS.c.name == organization)
     is_this_one = (KEYS.c.key_id == key_id, KEYS.c.organization_id == owner.scalar_subquery())
     connection.execute(
@@ -151,7 +216,45 @@ _SELECT: Final[Select[Any]] = (
 )
 
 
+def _good_at(moment: datetime) -> ColumnElement[bool]:
+    """As `Key.is_good_at`."""
+    is_in_time = or_(KEYS.c.expires_at.is_(None), KEYS.c.expires_at > moment)
+    return and_(KEYS.c.revoked_at.is_(None), is_in_time)
+
+
+def _conditions(only: KeyFilter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if only.principals:
+        conditions.append(PRINCIPALS.c.name.in_(only.principals))
+    if only.good_at is not None:
+        conditions.append(_good_at(only.good_at))
+    if only.not_good_at is not None:
+        conditions.append(not_(_good_at(only.not_good_at)))
+    return conditions
+
+
+# As `Key.is_manager`. Roles are stored as a JSON list of names from a closed vocabulary, so this
+# text cannot stand in it for anything else.
+_IS_MANAGER: Final = and_(
+    cast(KEYS.c.roles, String).like(f'%"{Role.ADMIN}"%'), KEYS.c.workspace_patterns.is_(null())
+)
+
+
+def _check_not_last(connection: Connection, organization: str, key_id: str, now: datetime) -> None:
+    # Two keys that revoke each other would both see the other one still good.
+    take_turn(connection)
+    key = get_key(connection, organization=organization, key_id=key_id)
+    if not (key.is_manager and key.is_good_at(now)):
+        return
+    others = _SELECT.where(
+        ORGANIZATIONS.c.name == organization, KEYS.c.key_id != key_id, _good_at(now), _IS_MANAGER
+    )
+    if connection.execute(others.limit(1)).one_or_none() is None:
+        raise LastAdminKeyError
+
+
 def _check(wanted: NewKey, now: datetime) -> None:
+    check_text(wanted.principal, field="principal", characters_max=NAME_CHARACTERS_MAX)
     check_text(wanted.name, field="name")
     check_patterns(wanted.workspace_patterns)
     if not wanted.roles:

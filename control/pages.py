@@ -5,12 +5,13 @@ from typing import Final
 
 from control.errors import InvalidValueError
 
-PAGE_ROWS_MAX: Final = 1_000  # as for every list of the contract
+# As for every list of the contract, and one row more, which tells whether there is a next page.
+PAGE_ROWS_MAX: Final = 1_001
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """Raises InvalidValueError when made with a limit outside 1..1000."""
+    """Raises InvalidValueError when made with a limit outside 1..1001."""
 
     after: str = ""  # the name or id the last page ended with
     limit: int = PAGE_ROWS_MAX

@@ -53,6 +53,20 @@ def create_principal(
     return RegisteredPrincipal(organization=organization, name=name, kind=kind, created_at=now)
 
 
+def ensure_principal(
+    connection: Connection, *, organization: str, name: str, kind: ActorKind, now: datetime
+) -> bool:
+    """Make it unless it is there, of whichever kind; whether it was made.
+
+    Raises InvalidValueError, NotFoundError (the organization).
+    """
+    try:
+        create_principal(connection, organization=organization, name=name, kind=kind, now=now)
+    except AlreadyExistsError:
+        return False
+    return True
+
+
 def principal_exists(connection: Connection, *, organization: str, name: str) -> bool:
     query = (
         select(PRINCIPALS.c.id)

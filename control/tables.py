@@ -116,6 +116,93 @@ KEYS: Final = Table(
     Index(None, "organization_id", "key_id"),  # the pages of an organization's keys
 )
 
+# Sign-in of people: docs/decisions/0017-sign-in-by-openid-connect.md. Nothing reads these yet.
+
+IDENTITY_PROVIDERS: Final = Table(
+    "identity_providers",
+    METADATA,
+    Column("organization_id", Integer, ForeignKey("organizations.id"), primary_key=True),
+    Column("issuer", _LINE, primary_key=True),
+    Column("client_id", _LINE, nullable=False),
+    # Where the client's secret is: never the secret.
+    Column("client_secret_reference", _LINE, nullable=True),
+    Column("groups_claim", _NAME, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("disabled_at", UtcTime, nullable=True),
+    CheckConstraint(
+        "client_secret_reference LIKE 'env:%' OR client_secret_reference LIKE 'file:%'",
+        name="secret_elsewhere",
+    ),
+)
+
+PRINCIPAL_IDENTITIES: Final = Table(
+    "principal_identities",
+    METADATA,
+    Column("organization_id", Integer, primary_key=True),
+    Column("issuer", _LINE, primary_key=True),
+    Column("subject", _LINE, primary_key=True),
+    Column("principal_id", Integer, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("disabled_at", UtcTime, nullable=True),
+    ForeignKeyConstraint(
+        ["organization_id", "issuer"],
+        ["identity_providers.organization_id", "identity_providers.issuer"],
+    ),
+    ForeignKeyConstraint(
+        ["organization_id", "principal_id"], ["principals.organization_id", "principals.id"]
+    ),
+    Index(None, "organization_id", "principal_id"),  # the identities of one person
+)
+
+GROUP_ROLES: Final = Table(
+    "group_roles",
+    METADATA,
+    Column("organization_id", Integer, primary_key=True),
+    Column("issuer", _LINE, primary_key=True),
+    Column("group_name", _LINE, primary_key=True),
+    Column("roles", _JSON, nullable=False),
+    Column("workspace_patterns", _JSON, nullable=True),
+    Column("created_at", UtcTime, nullable=False),
+    ForeignKeyConstraint(
+        ["organization_id", "issuer"],
+        ["identity_providers.organization_id", "identity_providers.issuer"],
+    ),
+)
+
+SESSIONS: Final = Table(
+    "sessions",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    # Digests of the token and of the one before it, which is good for some seconds more.
+    Column("hash", LargeBinary, nullable=False, unique=True),
+    Column("previous_hash", LargeBinary, nullable=True, unique=True),
+    Column("organization_id", Integer, nullable=False),
+    Column("principal_id", Integer, nullable=False),
+    Column("issuer", _LINE, nullable=False),
+    Column("subject", _LINE, nullable=False),
+    Column("provider_session", _LINE, nullable=True),  # the provider's `sid`, for its logout
+    Column("roles", _JSON, nullable=False),
+    Column("workspace_patterns", _JSON, nullable=True),
+    Column("created_at", UtcTime, nullable=False),
+    Column("rotated_at", UtcTime, nullable=False),
+    Column("last_seen_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime, nullable=False),  # whatever happens; idle ends it earlier
+    Column("ended_at", UtcTime, nullable=True),
+    ForeignKeyConstraint(
+        ["organization_id", "principal_id"], ["principals.organization_id", "principals.id"]
+    ),
+    ForeignKeyConstraint(
+        ["organization_id", "issuer", "subject"],
+        [
+            "principal_identities.organization_id",
+            "principal_identities.issuer",
+            "principal_identities.subject",
+        ],
+    ),
+    Index(None, "organization_id", "principal_id"),  # to end all of one person's
+    Index(None, "expires_at"),  # to clear away
+)
+
 WORKSPACES: Final = Table(
     "workspaces",
     METADATA,

@@ -2,26 +2,11 @@
 
 import sys
 from pathlib import Path
+from typing import Final
 
 import click
 
-from opstrail.commands import (
-    case,
-    check,
-    correlate,
-    demo,
-    deployments,
-    incident,
-    ingest,
-    init,
-    instances,
-    query,
-    send,
-    sink,
-    sql,
-    timeline,
-    up,
-)
+from opstrail.lazy_group import LazyGroup
 from runtime.errors import (
     EXIT_BUG,
     EXIT_REFUSED,
@@ -34,8 +19,20 @@ from runtime.errors import (
 from runtime.logs import configure_logs
 from runtime.settings import load_settings
 
+_COMMANDS: Final = (
+    *("up", "demo", "init", "ingest", "correlate", "sink", "query", "check"),
+    *("backup", "restore"),
+    *("send", "timeline", "case", "incident", "deployments", "instances", "gaps", "sql"),
+    *("organizations", "principals", "keys", "access-log", "dead-letters"),
+)
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+
+@click.group(
+    cls=LazyGroup,
+    package="opstrail.commands",
+    names=_COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.option("--config", type=click.Path(path_type=Path), help="TOML file with settings.")
 @click.version_option(package_name="opstrail")
 @click.pass_context
@@ -53,16 +50,10 @@ def cli(context: click.Context, config: Path | None) -> None:
     Before an outage:  opstrail incident --at 2026-03-20T21:30:00+01:00
     What went where:   opstrail deployments --environment production
     Anything else:     opstrail sql --schema
+    Let others in:     opstrail keys create --principal ci --role submit
     """
     context.obj = load_settings(config)
     configure_logs(context.obj.log_level)
-
-
-for command in (
-    *(up, demo, init, ingest, correlate, sink, query, check),
-    *(send, timeline, case, incident, deployments, instances, sql),
-):
-    cli.add_command(command.command)
 
 
 def main() -> None:

@@ -58,6 +58,9 @@ def command(settings: Settings, data_dir: Path | None, port: int, is_exiting: bo
                 "control_url": "",
                 "clickhouse_url": "",
                 "kafka_bootstrap": "",
+                # It talks to itself by an address no certificate names.
+                "tls_certificate": "",
+                "tls_key": "",
             }
         )
         embedded = Embedded(settings)

@@ -7,6 +7,7 @@ import click
 from opstrail.embedded import Embedded
 from opstrail.server import run, serve
 from runtime.settings import Settings
+from runtime.tls import http_tls
 
 
 @click.command("up")
@@ -27,6 +28,7 @@ def command(settings: Settings, data_dir: Path | None, host: str | None, port: i
     settings = settings.model_copy(
         update={name: value for name, value in chosen.items() if value is not None}
     )
+    tls = http_tls(settings)
     embedded = Embedded(settings)
     try:
         if embedded.new_admin_key is not None:
@@ -38,7 +40,16 @@ def command(settings: Settings, data_dir: Path | None, host: str | None, port: i
         async def tell(address: str) -> None:
             click.echo(f"listening on {address} (stop with Ctrl-C)")
 
-        run(serve(embedded.app, settings.host, settings.port, on_listening=tell))
+        run(
+            serve(
+                embedded.app,
+                settings.host,
+                settings.port,
+                tls=tls,
+                trusted_proxies=settings.trusted_proxies,
+                on_listening=tell,
+            )
+        )
     finally:
         embedded.close()
     click.echo("stopped; what was accepted is on the timeline or in the log", err=True)

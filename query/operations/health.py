@@ -3,7 +3,7 @@
 from typing import Final
 
 from query.operations.answers import BOOLEAN, STRING, ok
-from runtime.operation import Answer, Content, Operation, object_of, ref
+from runtime.operation import Answer, Content, Operation, object_of, or_null, ref
 from runtime.problem_answer import problem_schema, unavailable_answer
 
 _TAG: Final = "Running it"
@@ -12,15 +12,29 @@ _DEPENDENCIES: Final = {
     "additionalProperties": object_of({"ok": BOOLEAN, "detail": STRING}),
     "description": "What this process needs, by name.",
 }
+_LAG_SECONDS: Final = {
+    "type": "object",
+    "additionalProperties": or_null({"type": "number"}),
+    "description": "How far each stage is behind: `correlate`, of what waits to be correlated;"
+    " `timeline`, of what readers see. null: not known. Says nothing about being ready.",
+}
 
 HEALTH_SCHEMAS: Final = {
     "Alive": object_of({"alive": {"type": "boolean", "enum": [True]}}),
     "Ready": object_of(
-        {"ready": {"type": "boolean", "enum": [True]}, "dependencies": _DEPENDENCIES}
+        {
+            "ready": {"type": "boolean", "enum": [True]},
+            "dependencies": _DEPENDENCIES,
+            "lag_seconds": _LAG_SECONDS,
+        }
     ),
     "NotReady": problem_schema(
         "A dependency is away.",
-        {"ready": {"type": "boolean", "enum": [False]}, "dependencies": _DEPENDENCIES},
+        {
+            "ready": {"type": "boolean", "enum": [False]},
+            "dependencies": _DEPENDENCIES,
+            "lag_seconds": _LAG_SECONDS,
+        },
     ),
 }
 
@@ -50,6 +64,7 @@ HEALTH_OPERATIONS: Final = (
                 ready={
                     "ready": True,
                     "dependencies": {"timeline": {"ok": True, "detail": "answers"}},
+                    "lag_seconds": {"correlate": 0, "timeline": 0.9},
                 },
             ),
             503: unavailable_answer(

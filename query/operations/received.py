@@ -3,18 +3,30 @@
 from typing import Any, Final
 
 from control.roles import Role
+from query.dead_letter_resend import would_be_set_aside_again
+from query.dead_letters import REMEDIES, RESEND_PARAMETERS
 from query.operations.answers import (
+    BAD_PARAMETER,
+    BOOLEAN,
+    COUNT,
     NOT_ACCEPTABLE,
     STRING,
     STRING_OR_NULL,
     UTC_TIME,
     exportable,
+    missing,
     ok,
     page_example,
     page_schema,
     reading,
 )
-from query.operations.parameters import EXPORT_FORMAT, WORKSPACE, parameters, period
+from query.operations.parameters import (
+    EXPORT_FORMAT,
+    WORKSPACE,
+    parameters,
+    path_parameter,
+    period,
+)
 from query.operations.timeline import NO_SUCH_RECORD, RECORD_ADDRESS, SEVERAL_WORKSPACES
 from runtime.operation import (
     JsonSchema,
@@ -26,9 +38,12 @@ from runtime.operation import (
     or_null,
     ref,
 )
-from schemas.kinds import DEAD_EVENT_DETAILS, ActorKind, Kind
+from runtime.problem_answer import problem_answer, unavailable_answer
+from schemas import topics
+from schemas.kinds import DEAD_EVENT_DETAILS, ActorKind, DeadLetterReason, Kind
 from timeline.dead_letter_query import DEAD_LETTER_FILTERS
 from timeline.parameters import VALUES_MAX
+from timeline.received_json import PLACE_PATTERN
 from timeline.snapshot_query import HISTORY_PARAMETERS
 
 _REASON: Final = enum_of([str(reason) for reason in DEAD_EVENT_DETAILS])
@@ -48,6 +63,33 @@ _EXAMPLE: Final[dict[str, Any]] = {
 }
 _SENDER_EXAMPLE: Final = {"actor": "alice", "actor_kind": "person", "key_id": "k3Zq8w1x"}
 
+_DEAD_LETTER: Final[dict[str, JsonSchema]] = {
+    "id": {"type": "string", "pattern": PLACE_PATTERN},
+    "received_at": UTC_TIME,
+    "workspace": STRING,
+    "kind": enum_of(list(Kind)),
+    "record_id": STRING,
+    "reason": _REASON,
+    "detail": STRING_OR_NULL,
+    **_SENDER,
+    "event": _EVENT,
+}
+_DEAD_LETTER_EXAMPLE: Final[dict[str, Any]] = {
+    "id": "0-4711-0",
+    "received_at": "2026-03-24T11:02:10.000000Z",
+    "workspace": "acme-corp-automation",
+    "kind": "ssh_session",
+    "record_id": _EXAMPLE["id"],
+    "reason": "foreign_snapshot",
+    "detail": "the record belongs to another actor, who sent its first snapshot",
+    "actor": "bob",
+    "actor_kind": "person",
+    "key_id": "Yt5mBq0c",
+    "event": _EXAMPLE,
+}
+# Whatever it is: what is none is not there.
+_PLACE: Final = path_parameter("place", STRING, "Its `id` in the list.", "0-4711-0")
+
 RECEIVED_SCHEMAS: Final = {
     "Snapshot": object_of(
         {
@@ -63,18 +105,25 @@ RECEIVED_SCHEMAS: Final = {
     ),
     "SnapshotPage": page_schema(ref("Snapshot")),
     "DeadLetter": object_of(
-        {
-            "id": {"type": "string", "pattern": "^[0-9]+-[0-9]+-[0-9]+$"},
-            "received_at": UTC_TIME,
-            "workspace": STRING,
-            "kind": enum_of(list(Kind)),
-            "record_id": STRING,
-            "reason": _REASON,
-            "detail": STRING_OR_NULL,
-            **_SENDER,
-            "event": _EVENT,
-        },
+        _DEAD_LETTER,
         description="A snapshot that could not become part of its record.",
+    ),
+    "ShownDeadLetter": object_of(
+        {
+            **_DEAD_LETTER,
+            "source": object_of(
+                {
+                    "topic": enum_of([topics.EVENTS]),
+                    "partition": COUNT,
+                    "offset": COUNT,
+                    "index": {**COUNT, "description": "In its envelope, from 0."},
+                },
+                description="Where it stands on the log; the embedded log has partition 0 only.",
+            ),
+            "remedy": {**STRING, "description": "What can be done, in sentences."},
+            "resend_takes_force": BOOLEAN,
+        },
+        description="A dead letter, and what can be done about it.",
     ),
     "DeadLetterPage": page_schema(ref("DeadLetter")),
 }
@@ -142,25 +191,87 @@ RECEIVED_OPERATIONS: Final = (
                 ok(
                     "A page of dead letters.",
                     ref("DeadLetterPage"),
-                    foreign=page_example(
-                        {
-                            "id": "0-4711-0",
-                            "received_at": "2026-03-24T11:02:10.000000Z",
-                            "workspace": "acme-corp-automation",
-                            "kind": "ssh_session",
-                            "record_id": _EXAMPLE["id"],
-                            "reason": "foreign_snapshot",
-                            "detail": "the record belongs to another actor, who sent its first"
-                            " snapshot",
-                            "actor": "bob",
-                            "actor_kind": "person",
-                            "key_id": "Yt5mBq0c",
-                            "event": _EXAMPLE,
-                        }
-                    ),
+                    foreign=page_example(_DEAD_LETTER_EXAMPLE),
                 )
             ),
             status_406=NOT_ACCEPTABLE,
         ),
+    ),
+    Operation(
+        id="getDeadLetter",
+        method="GET",
+        path="/v1/dead-letters/{place}",
+        tag="Administration",
+        summary="One snapshot that was set aside",
+        description="With where it stands on the log, and what can be done about it.",
+        role=Role.ADMIN,
+        parameters=(_PLACE,),
+        answers=reading(
+            ok(
+                "The dead letter.",
+                ref("ShownDeadLetter"),
+                foreign={
+                    **_DEAD_LETTER_EXAMPLE,
+                    "source": {
+                        "topic": topics.EVENTS,
+                        "partition": 0,
+                        "offset": 4711,
+                        "index": 0,
+                    },
+                    "remedy": REMEDIES[DeadLetterReason.FOREIGN_SNAPSHOT],
+                    "resend_takes_force": True,
+                },
+            ),
+            status_404=missing("dead letter"),
+        ),
+    ),
+    Operation(
+        id="resendDeadLetter",
+        method="POST",
+        path="/v1/dead-letters/{place}/resend",
+        tag="Administration",
+        summary="Put a snapshot that was set aside on the log again",
+        description="The event as it was kept, from the sender who sent it, received now. Each time"
+        " puts it there once more; repeats of what became part of a record change nothing.",
+        role=Role.ADMIN,
+        parameters=(
+            _PLACE,
+            *parameters(
+                RESEND_PARAMETERS,
+                [
+                    Parameter(
+                        name="force",
+                        schema={**BOOLEAN, "default": False},
+                        description="Also when it would be set aside again for the same reason.",
+                    )
+                ],
+            ),
+        ),
+        answers={
+            202: ok(
+                "It is durable on the log.",
+                ref("Accepted"),
+                resent={
+                    "accepted": 1,
+                    "rejected": [],
+                    "position": "wHq0bM7Y3ZqkQm1oT4m0yZGSAM0BSg",
+                },
+            ),
+            400: BAD_PARAMETER,
+            403: problem_answer(
+                "The key lacks the role this takes, or is narrowed to workspaces (`forbidden`)."
+            ),
+            404: missing("dead letter"),
+            409: problem_answer(
+                "It would be set aside again (`would_be_set_aside_again`), or a newer version kept"
+                " it (`unreadable_dead_letter`).",
+                example=would_be_set_aside_again(),
+            ),
+            503: unavailable_answer(
+                "The log (`log_unavailable`: whether it took the event is unknown), the timeline"
+                " (`timeline_unavailable`), the access log (`access_log_unavailable`) or another"
+                " dependency (`unavailable`) does not answer."
+            ),
+        },
     ),
 )

@@ -1,4 +1,4 @@
-"""The register of CLI instances, the workspaces, and positions."""
+"""The register of CLI instances and the gaps in what they sent, the workspaces, and positions."""
 
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from query.operations.answers import (
     reading,
     with_body,
 )
-from query.operations.parameters import EXPORT_FORMAT, parameters, path_parameter
+from query.operations.parameters import EXPORT_FORMAT, parameters, path_parameter, period
 from query.positions import WAIT_S_MAX
 from runtime.operation import (
     Body,
@@ -32,6 +32,7 @@ from runtime.operation import (
     ref,
 )
 from schemas.limits import STRING_CHARACTERS_MAX
+from timeline.gap_list_query import GAP_FILTERS
 from timeline.instance_query import INSTANCE_FILTERS
 from timeline.workspace_query import WORKSPACE_FILTERS
 
@@ -52,6 +53,14 @@ _INSTANCE: Final[dict[str, Any]] = {
         }
     ],
 }
+_GAP: Final[dict[str, Any]] = {
+    "cli_instance_id": _INSTANCE["id"],
+    "first_missing": 41,
+    "last_missing": 43,
+    "missing": 3,
+    "from": "2026-03-24T10:07:42.000000Z",
+    "to": "2026-03-24T10:27:45.000000Z",
+}
 _LABEL: Final[dict[str, Any]] = {
     "environment": "production",
     "labels": {"team": "platform"},
@@ -64,7 +73,7 @@ _WORKSPACE: Final[dict[str, Any]] = {
     "updated_at": "2026-03-19T15:00:00.000000Z",
 }
 # As `control/names.py` has it: one line for people, with no white space at either end.
-_LINE: Final[JsonSchema] = {
+LINE: Final[JsonSchema] = {
     "type": "string",
     "minLength": 1,
     "maxLength": STRING_CHARACTERS_MAX,
@@ -91,6 +100,7 @@ REGISTER_SCHEMAS: Final = {
         description="An installed command line, as it was last seen.",
     ),
     "CliInstancePage": page_schema(ref("CliInstance")),
+    "GapPage": page_schema(ref("Gap")),
     "Workspace": object_of(
         {
             "name": STRING,
@@ -105,17 +115,17 @@ REGISTER_SCHEMAS: Final = {
     "WorkspacePage": page_schema(ref("Workspace")),
     "WorkspaceLabel": object_of(
         {
-            "environment": or_null(_LINE),
+            "environment": or_null(LINE),
             "labels": or_null(
                 {
                     "type": "object",
-                    "additionalProperties": _LINE,
-                    "propertyNames": _LINE,
+                    "additionalProperties": LINE,
+                    "propertyNames": LINE,
                     "maxProperties": LABELS_MAX,
                 }
             ),
             "deploy_actions": {
-                **or_null(array_of(_LINE, maxItems=DEPLOY_ACTIONS_MAX)),
+                **or_null(array_of(LINE, maxItems=DEPLOY_ACTIONS_MAX)),
                 "description": "Which actions count as deployments here; null: those of the"
                 " installation, empty: none.",
             },
@@ -162,6 +172,24 @@ REGISTER_OPERATIONS: Final = (
         answers=reading(
             ok("The CLI instance.", ref("CliInstance"), laptop=_INSTANCE),
             status_404=missing("CLI instance"),
+        ),
+    ),
+    Operation(
+        id="listGaps",
+        method="GET",
+        path="/v1/gaps",
+        tag="Command lines",
+        summary="List gaps in what command lines sent",
+        description="Sorted by CLI instance and count. A gap stands between two events that"
+        " arrived; `from` and `to` are their times. What arrives late closes it.",
+        role=Role.READ,
+        parameters=(
+            *parameters(GAP_FILTERS, period("May have happened")),
+            EXPORT_FORMAT,
+        ),
+        answers=reading(
+            exportable(ok("A page of gaps.", ref("GapPage"), laptop=page_example(_GAP))),
+            status_406=NOT_ACCEPTABLE,
         ),
     ),
     Operation(

@@ -1,6 +1,7 @@
 """Everything that touches a database is run on SQLite and on PostgreSQL."""
 
 import secrets
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,8 +17,9 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture
-def sqlite_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'control.db'}"
+def sqlite_url() -> Iterator[str]:
+    with tempfile.TemporaryDirectory(prefix="opstrail-control-") as folder:
+        yield f"sqlite:///{Path(folder, 'control.db')}"
 
 
 @pytest.fixture

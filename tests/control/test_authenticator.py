@@ -130,6 +130,26 @@ async def test_a_malformed_key_is_refused_without_the_database(
     assert control.reads == 0
 
 
+async def test_of_a_key_that_was_good_once_it_is_known_whose_it_was(
+    control: FlakyControl, authenticator: Authenticator, clocks: Clocks
+) -> None:
+    revoked = issue(control, "acme", principal="anna")
+    revoke(control, "acme", revoked)
+
+    with pytest.raises(KeyRevokedError) as refused:
+        await authenticator.authenticate(revoked.text)
+
+    former = refused.value.former
+    assert former is not None
+    assert (former.organization, former.actor, former.key_id) == (
+        *("acme", "anna", revoked.key.key_id),
+    )
+    assert revoked.key.key_id not in str(refused.value)
+    with pytest.raises(UnknownKeyError) as unknown:
+        await authenticator.authenticate(stranger())
+    assert unknown.value.former is None
+
+
 async def test_every_bad_key_gets_the_same_answer(
     control: FlakyControl, authenticator: Authenticator, clocks: Clocks
 ) -> None:

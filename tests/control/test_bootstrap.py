@@ -20,7 +20,7 @@ print(bootstrap(control))
 """
 
 
-def test_the_first_start_gives_an_admin_key_of_the_organization_default(
+def test_the_first_start_gives_a_key_of_default_that_may_do_everything(
     empty_control: Control,
 ) -> None:
     text = bootstrap(empty_control)
@@ -34,7 +34,7 @@ def test_the_first_start_gives_an_admin_key_of_the_organization_default(
         "default",
         "admin",
         ActorKind.SERVICE,
-        frozenset({Role.ADMIN}),
+        frozenset({Role.ADMIN, Role.OPERATOR}),
     )
     assert key.expires_at is None
     assert key.workspace_patterns is None

@@ -1,15 +1,25 @@
 """API keys as they are stored."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
+from threading import Event
 
 import pytest
 from sqlalchemy import select, update
 
 from control.api_key import digest, is_well_formed
 from control.database import Control
-from control.errors import InvalidValueError, NotFoundError
-from control.keys import Key, any_key_exists, find_key, list_keys, note_use, revoke_key
+from control.errors import InvalidValueError, LastAdminKeyError, NotFoundError
+from control.keys import (
+    Key,
+    KeyFilter,
+    any_key_exists,
+    find_key,
+    list_keys,
+    note_use,
+    revoke_key,
+)
 from control.pages import Page
 from control.roles import Role
 from control.tables import KEYS
@@ -159,6 +169,54 @@ def test_a_role_a_newer_version_stored_is_left_out(control: Control) -> None:
         connection.execute(update(KEYS).values(roles=["submit", "emperor"]))
 
     assert [key.roles for key in keys_of(control, "acme")] == [{Role.SUBMIT}]
+
+
+def test_of_two_admin_keys_that_are_revoked_at_once_one_stays(control: Control) -> None:
+    settle(control, "acme")
+    first, second = (issue(control, "acme", roles={Role.ADMIN}).key.key_id for _ in range(2))
+    first_is_revoked, second_has_ended = Event(), Event()
+
+    def revoke_first() -> None:
+        with control.writing() as connection:
+            revoke_key(
+                connection, organization="acme", key_id=first, now=NOON, spares_last_admin=True
+            )
+            first_is_revoked.set()
+            # Not yet for others to see: the second has to wait for that.
+            second_has_ended.wait(timeout=0.3)
+
+    def revoke_second() -> None:
+        assert first_is_revoked.wait(timeout=20)
+        try:
+            with pytest.raises(LastAdminKeyError), control.writing() as connection:
+                revoke_key(
+                    connection, organization="acme", key_id=second, now=NOON, spares_last_admin=True
+                )
+        finally:
+            second_has_ended.set()
+
+    with ThreadPoolExecutor(2) as threads:
+        for under_way in [threads.submit(revoke_first), threads.submit(revoke_second)]:
+            under_way.result()
+
+    assert [key.key_id for key in keys_of(control, "acme") if key.is_good_at(NOON)] == [second]
+
+
+def test_keys_are_listed_by_whether_they_are_good_as_they_say_themselves(
+    control: Control,
+) -> None:
+    settle(control, "acme")
+    end = NOON + timedelta(hours=1)
+    issue(control, "acme")
+    issue(control, "acme", expires_at=end)
+    revoke(control, "acme", issue(control, "acme"))
+    for moment in (end - timedelta(microseconds=1), end):
+        with control.reading() as connection:
+            good = list_keys(connection, "acme", only=KeyFilter(good_at=moment))
+            others = list_keys(connection, "acme", only=KeyFilter(not_good_at=moment))
+        every = keys_of(control, "acme")
+        assert good == [key for key in every if key.is_good_at(moment)]
+        assert others == [key for key in every if not key.is_good_at(moment)]
 
 
 def test_pages_follow_one_another(control: Control) -> None:

@@ -6,7 +6,12 @@ from control.database import Control
 from control.errors import AlreadyExistsError, InvalidValueError, NotFoundError
 from control.organizations import create_organization
 from control.pages import Page
-from control.principals import create_principal, list_principals, principal_exists
+from control.principals import (
+    create_principal,
+    ensure_principal,
+    list_principals,
+    principal_exists,
+)
 from schemas.kinds import ActorKind
 from tests.control.world import NOON, settle
 
@@ -44,6 +49,25 @@ def test_a_bad_name_is_refused(control: Control, name: str) -> None:
         create_principal(
             connection, organization="acme", name=name, kind=ActorKind.PERSON, now=NOON
         )
+
+
+def test_a_principal_is_made_once_and_stays_as_it_is(control: Control) -> None:
+    settle(control, "acme")
+    with control.writing() as connection:
+        made = [
+            ensure_principal(
+                connection, organization="acme", name=name, kind=ActorKind.PERSON, now=NOON
+            )
+            for name in ("bob", "bob", "ci")
+        ]
+        listed = list_principals(connection, "acme")
+
+    assert made == [True, False, False]
+    assert {each.name: each.kind for each in listed} == {
+        "anna": ActorKind.PERSON,
+        "bob": ActorKind.PERSON,
+        "ci": ActorKind.SERVICE,
+    }
 
 
 def test_a_principal_needs_an_organization(control: Control) -> None:

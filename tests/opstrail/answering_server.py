@@ -64,7 +64,7 @@ def answering_server() -> Iterator[AnsweringServer]:
         def log_message(self, *_: Any) -> None:
             pass
 
-    for method in ("GET", "POST", "PUT"):
+    for method in ("GET", "POST", "PUT", "DELETE"):
         setattr(Handler, f"do_{method}", Handler.answer)
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:

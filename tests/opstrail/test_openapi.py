@@ -20,12 +20,15 @@ from opstrail.openapi import OPERATIONS, SCHEMAS, openapi_document
 from opstrail.openapi_30 import as_openapi_30
 from opstrail.story import story
 from query.app import query_routes
+from runtime.key_rates import key_rates
 from runtime.operation import JsonSchema, Operation
 from runtime.settings import Settings
 from schemas.kinds import ActorKind
+from tests.support.access_log import failures, recorder
 from timeline.filters import FILTERS
 
 DOCUMENT = openapi_document()
+SETTINGS = Settings()
 # What others may extend, and OpenAPI's own document.
 OPEN_OBJECTS = {"CloudEvent"}
 
@@ -44,22 +47,29 @@ class NobodysKey:
         )
 
 
-def ingest_side() -> list[Route]:
+def ingest_side(settings: Settings = SETTINGS) -> list[Route]:
     return ingest_routes(
         authenticator=NobodysKey(),
+        failed_authentications=failures(),
         log=cast("Any", None),
         position_secret=b"",
         clock=lambda: 0,
-        settings=Settings(),
+        settings=settings,
     )
 
 
-def query_side() -> list[Route]:
-    return query_routes(cast("Any", SimpleNamespace(authenticator=NobodysKey())))
+def query_side(settings: Settings = SETTINGS) -> list[Route]:
+    services = SimpleNamespace(
+        authenticator=NobodysKey(),
+        failed_authentications=failures(),
+        access=recorder(),
+        rates=key_rates(settings),
+    )
+    return query_routes(cast("Any", services))
 
 
-def everything() -> Starlette:
-    return build_http_app([*ingest_side(), *query_side()])
+def everything(settings: Settings = SETTINGS) -> Starlette:
+    return build_http_app([*ingest_side(settings), *query_side(settings)])
 
 
 def ask(app: Starlette, path: str, method: str = "GET", **headers: str) -> httpx.Response:

@@ -6,7 +6,16 @@ import pytest
 
 from tests.opstrail.answering_server import Answer, AnsweringServer
 from tests.opstrail.conftest import Opstrail
-from tests.opstrail.samples import SESSION_ID, case, deployment, incident, instance, page, result
+from tests.opstrail.samples import (
+    SESSION_ID,
+    case,
+    deployment,
+    gap,
+    incident,
+    instance,
+    page,
+    result,
+)
 
 AT = "2026-03-24T10:20:00+01:00"
 
@@ -89,6 +98,28 @@ def test_instances_are_filtered_by_version_and_time(
         ("version", "0.8.4"),
         ("version_below", "0.18.0"),
     ]
+
+
+def test_gaps_are_asked_for_by_period_and_instance(
+    opstrail: Opstrail, server: AnsweringServer
+) -> None:
+    server.answers(page(gap()))
+
+    ended = opstrail("gaps", "--from", AT, "--to", AT, "--cli-instance-id", "cli-8f3891b2")
+
+    assert sorted(server.asked[0].params) == [
+        ("cli_instance_id", "cli-8f3891b2"),
+        ("from", AT),
+        ("limit", "100"),
+        ("to", AT),
+    ]
+    assert "cli-8f3891b2" in ended.text
+
+
+def test_no_gaps_are_said_to_be_none(opstrail: Opstrail, server: AnsweringServer) -> None:
+    server.answers(page())
+
+    assert opstrail("gaps").text.startswith("no gaps\n")
 
 
 def test_a_table_of_the_timeline_has_50_rows_and_an_export_has_all(

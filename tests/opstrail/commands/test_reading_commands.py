@@ -12,6 +12,7 @@ from tests.opstrail.samples import (
     SESSION_ID,
     case,
     deployment,
+    gap,
     incident,
     instance,
     page,
@@ -28,6 +29,7 @@ COMMANDS: dict[str, tuple[list[str], Any, str]] = {
     "incident": (["incident", "--at", AT], incident(), "/v1/incidents"),
     "deployments": (["deployments"], page(deployment()), "/v1/deployments"),
     "instances": (["instances"], page(instance()), "/v1/cli-instances"),
+    "gaps": (["gaps"], page(gap()), "/v1/gaps"),
     "sql": (["sql", "SELECT 1"], result({"1": "UInt8"}, [1]), "/v1/sql"),
     "schema": (["sql", "--schema"], SCHEMA, "/v1/sql/schema"),
 }
