@@ -2,13 +2,14 @@
 
 Must stay true:
 - No 202 before the log has confirmed every envelope.
-- Nothing is read of a body before its key is known to be one that may send.
+- Nothing is read of a body before its key is known to be one that may send, and within its rate.
 - While a request waits for the log, its body is gone: its events are held once.
 
 Source: the contract, section 3.
 """
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from operator import attrgetter
@@ -22,6 +23,7 @@ from starlette.types import Lifespan
 
 from control.authenticator import Principal
 from control.errors import NotAuthenticatedError
+from control.failed_authentications import FailedAuthentications
 from control.roles import Role
 from ingest.acceptance import Acceptance, accept
 from ingest.body import (
@@ -34,8 +36,10 @@ from ingest.body import (
 from ingest.media_type import read_media_type
 from ingest.preferences import APPLIED_LENIENT, is_lenient
 from ingest.problems import all_events_refused
-from runtime.clock import WallClock
-from runtime.http import bearer_token, build_app, forbidden, json_response, unauthenticated
+from runtime.client_address import client_address
+from runtime.clock import MonotonicClock, WallClock
+from runtime.http import Problem, bearer_token, build_app, forbidden, json_response, unauthenticated
+from runtime.key_rates import KeyRates, key_rates
 from runtime.log import Log, Position
 from runtime.metrics import EVENTS_ACCEPTED, EVENTS_REJECTED
 from runtime.settings import Settings
@@ -62,6 +66,7 @@ class KeyCheck(Protocol):
 def build_ingest_app(
     *,
     authenticator: KeyCheck,
+    failed_authentications: FailedAuthentications,
     log: Log,
     position_secret: bytes,
     clock: WallClock,
@@ -72,6 +77,7 @@ def build_ingest_app(
     """An app of its own that takes events in; `more_routes` for health and metrics."""
     routes = ingest_routes(
         authenticator=authenticator,
+        failed_authentications=failed_authentications,
         log=log,
         position_secret=position_secret,
         clock=clock,
@@ -83,18 +89,22 @@ def build_ingest_app(
 def ingest_routes(
     *,
     authenticator: KeyCheck,
+    failed_authentications: FailedAuthentications,
     log: Log,
     position_secret: bytes,
     clock: WallClock,
     settings: Settings,
+    monotonic_s: MonotonicClock = time.monotonic,
 ) -> list[Route]:
     """The routes alone, for an app built by `runtime.http.build_app` that does more than this."""
     intake = Intake(
         authenticator=authenticator,
+        failed_authentications=failed_authentications,
         log=log,
         position_secret=position_secret,
         clock=clock,
         append_timeout_s=settings.append_timeout_s,
+        rates=key_rates(settings, monotonic_s=monotonic_s),
     )
     return [Route(EVENTS_PATH, intake.receive, methods=["POST"])]
 
@@ -106,16 +116,20 @@ class Intake:
         self,
         *,
         authenticator: KeyCheck,
+        failed_authentications: FailedAuthentications,
         log: Log,
         position_secret: bytes,
         clock: WallClock,
         append_timeout_s: float,
+        rates: KeyRates,
     ) -> None:
         self._authenticator = authenticator
+        self._failed_authentications = failed_authentications
         self._log = log
         self._position_secret = position_secret
         self._clock = clock
         self._append_timeout_s = append_timeout_s
+        self._rates = rates
         self._memory = BodyMemory()
         self._large_body = asyncio.Semaphore(1)
 
@@ -129,6 +143,9 @@ class Intake:
         )
         with self._memory.share() as share:
             acceptance = await self._judge(request, principal, share, is_lenient=bool(headers))
+            # Bad events are paid for too: they cost as much to judge.
+            events = acceptance.accepted + len(acceptance.rejected)
+            self._rates.spend_events(principal.key_id, events)
             _count_rejected(acceptance)
             if not acceptance.envelopes:
                 problem = all_events_refused(acceptance.rejected)
@@ -144,14 +161,21 @@ class Intake:
         return json_response(_answer(acceptance, position), status=202, headers=headers)
 
     async def _sender(self, request: Request) -> Principal:
-        """Raises a Problem: 401 or 403; UnavailableError."""
-        token = bearer_token(request)
+        """Raises a Problem: 401, 403 or 429; UnavailableError."""
+        try:
+            token = bearer_token(request)
+        except Problem:
+            self._failed_authentications.count(None, client_address(request.scope))
+            raise
         try:
             principal = await self._authenticator.authenticate(token)
-        except NotAuthenticatedError:
+        except NotAuthenticatedError as error:
+            self._failed_authentications.count(error, client_address(request.scope))
             raise unauthenticated() from None
+        self._rates.spend_request(principal.key_id)
         if Role.SUBMIT not in principal.roles:
             raise forbidden("Sending events takes a key with the role `submit`.")
+        self._rates.require_no_event_debt(principal.key_id)
         return principal
 
     async def _judge(

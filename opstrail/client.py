@@ -3,29 +3,39 @@
 Every failure is one of ours (`runtime.errors`), so that the exit code says whose fault it was.
 """
 
+import ssl
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Any, Final
 
 import httpx
 
 from runtime.errors import RefusedError, UnavailableError
 from runtime.settings import Settings
+from runtime.tls import client_context, distrust
 
 _TIMEOUT_S: Final = 60.0
 _TRIES_MAX: Final = 6
 _WAIT_S_MAX: Final = 10.0
 _TRY_AGAIN: Final = frozenset({429, 503})
+# What nobody can have acted upon.
+_NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout)
 
 
 class Client:
     """One server and one key. Close when done."""
 
-    def __init__(self, url: str, key: str) -> None:
+    def __init__(self, url: str, key: str, *, trust: ssl.SSLContext | None = None) -> None:
+        """`trust` is for https: whose certificates are good; None: those of the system's CAs."""
         self._url: Final = url
         self._http: Final = httpx.Client(
-            base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=_TIMEOUT_S
+            base_url=url,
+            headers={"Authorization": f"Bearer {key}"},
+            timeout=_TIMEOUT_S,
+            # httpx itself would bring a list of CAs of its own.
+            verify=trust or ssl.create_default_context(),
         )
 
     def get(
@@ -43,6 +53,19 @@ class Client:
         """What stands at `path` after `body` was put there. Raises as `get`."""
         return _object(self._ask("PUT", path, json=body))
 
+    def create(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """What was made at `path`: once, so it is not asked for again when that could make another.
+
+        Raises as `get`; the text of UnavailableError says when the outcome is unknown.
+        """
+        return _object(self._ask("POST", path, is_repeatable=False, json=body))
+
+    def delete(
+        self, path: str, params: Mapping[str, Any] | Sequence[tuple[str, str]] = ()
+    ) -> dict[str, Any]:
+        """What stands at `path` after it was deleted. Raises as `get`."""
+        return _object(self._ask("DELETE", path, params=params))
+
     @contextmanager
     def stream(
         self,
@@ -59,6 +82,22 @@ class Client:
         answer = self._ask(method, path, is_stream=True, params=params, json=body)
         try:
             yield self._chunks(answer)
+        finally:
+            answer.close()
+
+    @contextmanager
+    def download(
+        self, method: str, path: str, *, first_byte_wait_s: float
+    ) -> Iterator[tuple[int | None, Iterator[bytes]]]:
+        """How many bytes a large answer has, if it says so, and these as they come.
+
+        It may take so long to begin. Raises as `stream`.
+        """
+        timeout = httpx.Timeout(_TIMEOUT_S, read=first_byte_wait_s)
+        answer = self._ask(method, path, is_stream=True, timeout=timeout)
+        try:
+            length = answer.headers.get("Content-Length", "")
+            yield (int(length) if length.isdigit() else None), self._chunks(answer)
         finally:
             answer.close()
 
@@ -99,6 +138,7 @@ class Client:
         *,
         allow: Sequence[int] = (),
         is_stream: bool = False,
+        is_repeatable: bool = True,
         **request: Any,
     ) -> httpx.Response:
         for attempt in range(_TRIES_MAX):
@@ -110,7 +150,13 @@ class Client:
                     # A problem is small, and its text is needed.
                     answer.read()
             except httpx.TransportError as error:
+                if (reason := distrust(error)) is not None:
+                    raise UnavailableError(
+                        f"{self._url} shows a certificate that is not trusted ({reason}); are"
+                        " OPSTRAIL_CA_FILE and the name in OPSTRAIL_URL right?"
+                    ) from error
                 problem = f"{self._url} does not answer ({type(error).__name__})"
+                is_certain = isinstance(error, _NOT_SENT)
                 wait_s = 0.2 * 2**attempt
             else:
                 if answer.is_success or answer.status_code in allow:
@@ -118,7 +164,12 @@ class Client:
                 problem = _problem_text(answer)
                 if answer.status_code not in _TRY_AGAIN:
                     raise RefusedError(problem, code=str(answer.status_code))
+                is_certain = answer.status_code == HTTPStatus.TOO_MANY_REQUESTS
                 wait_s = _retry_after_s(answer) or 0.2 * 2**attempt
+            if not (is_repeatable or is_certain):
+                raise UnavailableError(
+                    f"{problem}; it may have been made all the same: look before you ask again"
+                )
             if attempt + 1 < _TRIES_MAX:
                 # Sending again is always safe: repeats change nothing.
                 time.sleep(min(wait_s, _WAIT_S_MAX))
@@ -126,13 +177,17 @@ class Client:
 
 
 def client_of(settings: Settings) -> Client:
-    """The client the settings name. Raises RefusedError when no key is set."""
+    """The client the settings name.
+
+    Raises RefusedError when no key is set, SettingsError when its CA's file cannot be used.
+    """
     key = settings.key.get_secret_value()
     if not key:
         raise RefusedError(
             "no API key: set OPSTRAIL_KEY, for instance to the content of DIR/admin.key"
         )
-    return Client(settings.url, key)
+    trust = client_context(settings, "ca_file", is_system_trusted=True)
+    return Client(settings.url, key, trust=trust)
 
 
 def _object(answer: httpx.Response) -> dict[str, Any]:
@@ -149,6 +204,9 @@ def _problem_text(answer: httpx.Response) -> str:
     try:
         problem = answer.json()
         text = problem.get("detail") or problem.get("title")
+        field = problem.get("field")
+        if text and field and not text.startswith(field):
+            text = f"{field}: {text}"
     except (ValueError, AttributeError):
         text = None
     return f"{answer.status_code}: {text or answer.reason_phrase}"

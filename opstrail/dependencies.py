@@ -6,6 +6,7 @@ from typing import Final
 
 from control.database import open_control
 from runtime.kafka_log import KafkaLog
+from runtime.kafka_security import KafkaSecurity, kafka_security
 from runtime.settings import Settings
 from timeline.store import open_store
 
@@ -19,19 +20,22 @@ def dependencies(settings: Settings) -> dict[str, Callable[[], Awaitable[None]]]
     """
     asked: dict[str, Callable[[], Awaitable[None]]] = {}
     if settings.kafka_bootstrap:
-        asked["kafka"] = lambda: ask_kafka(settings)
+        # Here already: a wrong setting of ours is no dependency that is away.
+        security = kafka_security(settings)
+        asked["kafka"] = lambda: ask_kafka(settings, security)
     if settings.clickhouse_url:
         asked["clickhouse"] = lambda: _ask_store(settings)
     asked["control"] = lambda: asyncio.to_thread(_ask_control, settings)
     return asked
 
 
-async def ask_kafka(settings: Settings) -> None:
-    """Return when the brokers answer. Raises LogUnavailableError."""
+async def ask_kafka(settings: Settings, security: KafkaSecurity | None = None) -> None:
+    """Return when the brokers answer. Raises LogUnavailableError, SettingsError."""
     log = KafkaLog(
         settings.kafka_bootstrap,
         partitions=settings.partitions,
         inflight_bytes_max=settings.inflight_bytes_max,
+        security=security or kafka_security(settings),
     )
     try:
         await log.ping(timeout_s=_ASK_TIMEOUT_S)

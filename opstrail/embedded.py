@@ -2,11 +2,10 @@
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -16,19 +15,27 @@ from starlette.applications import Starlette
 from control.authenticator import Authenticator
 from control.bootstrap import bootstrap
 from control.database import Control, open_control
+from control.failed_authentications import FailedAuthentications
 from control.keys import NewKey, create_key
 from control.principals import create_principal, principal_exists
 from control.roles import Role
 from ingest.app import ingest_routes
+from opstrail.data_disk import watch_disk
+from opstrail.data_folder import owned
 from opstrail.http_app import build_http_app
 from processors.embedded import EmbeddedPipeline
+from processors.embedded_access import EmbeddedAccessPipeline
 from query.app import query_routes
-from query.services import query_services
+from query.backup_copies import Backups
+from query.services import Lag, query_services
+from runtime.backup_archive import ACCESS, CONTROL, LOG
 from runtime.clock import wall_clock_us
 from runtime.errors import SettingsError
 from runtime.settings import Settings
+from runtime.sqlite_access_log import SqliteAccessLog
 from runtime.sqlite_log import SqliteLog
 from schemas.kinds import ActorKind
+from timeline.access_writer import AccessWriter
 from timeline.migrations import migrate
 from timeline.store import open_store
 from timeline.writer import EntryWriter
@@ -36,6 +43,7 @@ from timeline.writer import EntryWriter
 DEFAULT_ORGANIZATION: Final = "default"
 _ADMIN_KEY_FILE: Final = "admin.key"
 _CHECK_TIMEOUT_S: Final = 3.0
+_CATCH_UP_POLL_S: Final = 0.1
 
 
 class Embedded:
@@ -54,7 +62,8 @@ class Embedded:
             )
         folder = settings.data_dir
         with contextlib.ExitStack() as opened:
-            opened.enter_context(_owned(folder))
+            opened.enter_context(owned(folder))
+            watch_disk(folder)
             control = open_control(settings.control_database_url)
             opened.callback(control.close)
             self._control: Final = control
@@ -65,7 +74,7 @@ class Embedded:
             store = open_store(settings)
             opened.callback(store.close)
             migrate(store)
-            log = SqliteLog(folder / "log.db", inflight_bytes_max=settings.inflight_bytes_max)
+            log = SqliteLog(folder / LOG, inflight_bytes_max=settings.inflight_bytes_max)
             opened.callback(log.close)
             pipeline = EmbeddedPipeline(
                 log,
@@ -76,6 +85,15 @@ class Embedded:
             )
             pipeline.start()
             opened.callback(pipeline.stop)
+            accesses = SqliteLog(folder / ACCESS, inflight_bytes_max=settings.inflight_bytes_max)
+            opened.callback(accesses.close)
+            access_pipeline = EmbeddedAccessPipeline(
+                accesses, folder / "access-progress.db", AccessWriter(store)
+            )
+            access_pipeline.start()
+            opened.callback(access_pipeline.stop)
+            access_log = SqliteAccessLog(accesses)
+            failed_authentications = FailedAuthentications(access_log, wall_clock=wall_clock_us)
             authenticator = Authenticator(
                 control, monotonic_s=time.monotonic, utc_now=lambda: datetime.now(UTC)
             )
@@ -85,13 +103,20 @@ class Embedded:
                 store=store,
                 control=control,
                 authenticator=authenticator,
+                access_log=access_log,
+                log=log,
+                failed_authentications=failed_authentications,
                 position_secret=secret,
                 wall_clock=wall_clock_us,
+                backups=_backups(folder, control),
             )
+            self._logs: Final = ((log, pipeline), (accesses, access_pipeline))
+            self._label_mirror: Final = services.label_mirror
             self.app: Final[Starlette] = build_http_app(
                 [
                     *ingest_routes(
                         authenticator=authenticator,
+                        failed_authentications=failed_authentications,
                         log=log,
                         position_secret=secret,
                         clock=wall_clock_us,
@@ -104,9 +129,11 @@ class Embedded:
                     "timeline": store.ping,
                     "control": lambda: asyncio.to_thread(control.ping),
                     "pipeline": pipeline.ping,
+                    "access_log": lambda: _ask_access_log(access_log, access_pipeline),
                 },
+                lags={"correlate": _known(pipeline.lag_s), "timeline": services.lag_s},
                 on_close=authenticator.close,
-                while_serving=services.label_mirror.running,
+                while_serving=services.running,
             )
             self._opened: Final = opened.pop_all()
 
@@ -124,9 +151,46 @@ class Embedded:
         """A new key of a principal, made if need be, that may only send."""
         return _submit_key(self._control, name, kind)
 
+    async def catch_up(self, told: Callable[[int, int], None]) -> int:
+        """Return when all that is in the logs now can be read; how many messages that are.
+
+        `told` hears how many of them are done. Raises UnavailableError.
+        """
+        total = sum(log.last_offset for log, _ in self._logs)
+        done = 0
+        while done < total:
+            await asyncio.sleep(_CATCH_UP_POLL_S)
+            for _, pipeline in self._logs:
+                await pipeline.ping()
+            done = sum(pipeline.reached for _, pipeline in self._logs)
+            told(min(done, total), total)
+        await self._label_mirror.look()
+        return total
+
     def close(self) -> None:
         """Finish the step under way and close everything, in the opposite order of opening."""
         self._opened.close()
+
+
+def _known(lag_s: Callable[[], float]) -> Lag:
+    async def ask() -> float:
+        return lag_s()
+
+    return ask
+
+
+async def _ask_access_log(log: SqliteAccessLog, pipeline: EmbeddedAccessPipeline) -> None:
+    """Return when reading can be put on record. Raises UnavailableError."""
+    await log.ping(timeout_s=_CHECK_TIMEOUT_S)
+    await pipeline.ping()
+
+
+def _backups(folder: Path, control: Control) -> Backups:
+    databases = {LOG: folder / LOG, ACCESS: folder / ACCESS}
+    # Of PostgreSQL a copy is made with its own tools.
+    if (file := control.file) is not None:
+        databases[CONTROL] = file
+    return Backups(folder, databases, wall_clock_us)
 
 
 def _submit_key(control: Control, name: str, kind: ActorKind) -> str:
@@ -149,27 +213,6 @@ def _submit_key(control: Control, name: str, kind: ActorKind) -> str:
             now=now,
         )
     return created.text
-
-
-@contextlib.contextmanager
-def _owned(folder: Path) -> Iterator[None]:
-    """Hold the folder: chDB and the log allow one process."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o600)
-    except OSError as error:
-        raise SettingsError(f"OPSTRAIL_DATA_DIR: {folder}: {error.strerror}") from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(lock)
-        raise SettingsError(
-            f"OPSTRAIL_DATA_DIR: {folder} is in use by another opstrail process"
-        ) from error
-    try:
-        yield
-    finally:
-        os.close(lock)
 
 
 def _write_secret(path: Path, secret: str) -> None:

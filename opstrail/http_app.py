@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute
 
 from opstrail.docs_page import docs_routes
 from query.health import health_routes
-from query.services import Check
+from query.services import Check, Lag
 from runtime.http import build_app
 
 
@@ -17,12 +17,14 @@ def build_http_app(
     routes: Sequence[BaseRoute],
     *,
     checks: Mapping[str, Check] | None = None,
+    lags: Mapping[str, Lag] | None = None,
     on_close: Callable[[], Awaitable[None]] | None = None,
     while_serving: Callable[[], AbstractAsyncContextManager[None]] = contextlib.nullcontext,
 ) -> Starlette:
-    """`checks` are the dependencies /readyz names; `on_close` is awaited after the last answer.
+    """`checks` are the dependencies that /readyz names, `lags` the stages.
 
-    `while_serving` is entered before the first request and left after the last answer.
+    `on_close` is awaited after the last answer. `while_serving` is entered before the first request
+    and left after the last answer.
     """
 
     @contextlib.asynccontextmanager
@@ -32,4 +34,6 @@ def build_http_app(
         if on_close is not None:
             await on_close()
 
-    return build_app([*routes, *health_routes(checks or {}), *docs_routes()], lifespan=lifespan)
+    return build_app(
+        [*routes, *health_routes(checks or {}, lags), *docs_routes()], lifespan=lifespan
+    )

@@ -11,6 +11,7 @@ from typing import Any, Final
 from ingest.operations import INGEST_OPERATIONS, INGEST_SCHEMAS
 from opstrail.docs_operations import DOCS_OPERATIONS
 from query.operations.catalog import QUERY_OPERATIONS, QUERY_SCHEMAS
+from runtime.http import REQUEST_ID_PATTERN
 from runtime.operation import (
     Answer,
     Content,
@@ -19,7 +20,12 @@ from runtime.operation import (
     Operation,
     Parameter,
 )
-from runtime.problem_answer import INTERNAL_ERROR_ANSWER, PROBLEM_SCHEMAS, UNAUTHENTICATED_ANSWER
+from runtime.problem_answer import (
+    INTERNAL_ERROR_ANSWER,
+    OVER_RATE_ANSWER,
+    PROBLEM_SCHEMAS,
+    UNAUTHENTICATED_ANSWER,
+)
 from schemas.event_schema import EVENT_SCHEMAS, RECEIVED_EVENT_SCHEMAS
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
@@ -42,6 +48,7 @@ _TAGS: Final[Mapping[str, str]] = {
     "Analysis": "Numbers, deployments and SQL.",
     "Command lines": "The register of CLI instances.",
     "Workspaces": "What is said about them.",
+    "Access": "Organizations, principals and keys: who may do what.",
     "Administration": "For an organization's administrators.",
     "Running it": "For those who run this; no key.",
 }
@@ -56,8 +63,9 @@ _DESCRIPTION: Final = (
 )
 _SECURITY: Final = "apiKey"
 _REQUEST_ID: Final = Header(
-    description="Of this request, in the server's log.",
-    schema={"type": "string", "pattern": "^[0-9a-f]{16}$"},
+    description="Of this request, in the server's log: the request's own `X-Request-Id` where that"
+    " has this form and does not look like a secret, else a new one.",
+    schema={"type": "string", "pattern": f"^{REQUEST_ID_PATTERN}$"},
 )
 
 
@@ -111,7 +119,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
         }
     answers = {**operation.answers, 500: INTERNAL_ERROR_ANSWER}
     if operation.role is not None:
-        answers[401] = UNAUTHENTICATED_ANSWER
+        answers |= {401: UNAUTHENTICATED_ANSWER, 429: OVER_RATE_ANSWER}
     described["responses"] = {str(status): _answer(answers[status]) for status in sorted(answers)}
     return described
 

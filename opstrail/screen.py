@@ -47,10 +47,15 @@ def _code(character: str) -> str:
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 
+def print_more(console: Console, page: Mapping[str, Any]) -> None:
+    """How to go on, where there is more."""
+    if page["next_cursor"]:
+        console.print(shown(f"more: --cursor {page['next_cursor']}", "dim"), soft_wrap=True)
+
+
 def print_page_end(console: Console, page: Mapping[str, Any]) -> None:
     """How to go on, and up to when the answer is whole."""
     console.print()
-    if page["next_cursor"]:
-        console.print(shown(f"more: --cursor {page['next_cursor']}", "dim"), soft_wrap=True)
+    print_more(console, page)
     until = page["watermark"]["complete_until"]
     console.print(shown(f"complete until {until or 'not known yet'}", "dim"))

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import signal
+import ssl
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 
 import uvicorn
@@ -28,9 +29,14 @@ async def serve(
     host: str,
     port: int,
     *,
+    tls: ssl.SSLContext | None = None,
+    trusted_proxies: str = "",
     on_listening: Callable[[str], Awaitable[None]] | None = None,
 ) -> None:
     """Serve until asked to stop. `on_listening` gets the address once requests are answered.
+
+    With `tls` HTTPS and nothing else: a plain request on the port gets no answer. What a request
+    came from and how is taken from its headers only when one of `trusted_proxies` sent it.
 
     When it returns or raises first, serving goes on or ends. Raises SettingsError: the address
     cannot be used.
@@ -45,8 +51,12 @@ async def serve(
         access_log=False,
         log_config=None,
         server_header=False,
+        # By default uvicorn believes whoever is on this machine.
+        proxy_headers=bool(trusted_proxies),
+        forwarded_allow_ips=trusted_proxies,
         timeout_graceful_shutdown=GRACE_S,
         timeout_keep_alive=30,
+        ssl_context_factory=None if tls is None else lambda *_: tls,
     )
     server = _Server(config)
     loop = asyncio.get_running_loop()
@@ -75,7 +85,8 @@ async def _serve(server: uvicorn.Server, host: str, port: int) -> None:
 
 def _address(server: uvicorn.Server) -> str:
     host, port = server.servers[0].sockets[0].getsockname()[:2]
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    scheme = "https" if server.config.is_ssl else "http"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def run(coroutine: Coroutine[object, object, None]) -> None:

@@ -12,6 +12,7 @@ Must stay true:
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import sys
@@ -21,6 +22,7 @@ from typing import Any, Final, NoReturn
 
 import faust
 import structlog
+from faust.auth import Credentials, SASLCredentials, SSLCredentials
 from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from mode.utils.objects import cached_property
@@ -28,11 +30,14 @@ from mode.utils.queues import FlowControlEvent
 from prometheus_client import start_http_server
 
 from processors.applied_envelope import partition_of_row
+from processors.correlate_lag import CorrelateLag
 from processors.dead_letter import DEAD_LETTER_CODEC
 from processors.progress import Progress
 from processors.stage import Stage
+from runtime.clock import wall_clock_us
 from runtime.errors import EXIT_BUG
-from runtime.metrics import FACTS_HELD
+from runtime.kafka_security import KafkaSecurity, kafka_security
+from runtime.metrics import CORRELATE_LAG_SECONDS, FACTS_HELD, NEWEST_ENVELOPE_AGE_SECONDS
 from runtime.settings import Settings
 from schemas import topics
 from schemas.entry import TIMELINE_CODEC
@@ -65,6 +70,18 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # s
         """
         offsets: dict[Any, int] = await self.call_thread(self._seek_to_committed)
         return offsets
+
+    def known_ends(self) -> dict[int, int]:
+        """By partition of the input, as last heard of; from any thread, and without asking."""
+        if (consumer := self._consumer) is None:
+            return {}
+        ends: dict[int, int] = {}
+        for each in consumer.assignment():
+            # It may be dealt to another worker while we look.
+            with contextlib.suppress(AssertionError, AttributeError):
+                if each.topic == topics.EVENTS and (end := consumer.highwater(each)) is not None:
+                    ends[each.partition] = end
+        return ends
 
     async def _next_offsets(self) -> dict[Any, int]:
         consumer = self._ensure_consumer()
@@ -107,6 +124,11 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]  # skipped types
         """By partition of the input, for those that are ours."""
         offsets = await self._thread.next_offsets()
         return {each.partition: offset for each, offset in offsets.items()}
+
+    def known_ends(self) -> dict[int, int]:
+        """Where each partition of the input that is ours ends, as far as it is known."""
+        ends: dict[int, int] = self._thread.known_ends()
+        return ends
 
     async def force_commit(self, *arguments: Any, **named: Any) -> Any:
         # So that all that was handled until now is confirmed, and counts.
@@ -155,6 +177,7 @@ def build_app(settings: Settings) -> faust.App:
     app = _App(
         topics.CORRELATE_APP,
         broker=[f"kafka://{server}" for server in settings.kafka_bootstrap.split(",")],
+        broker_credentials=_credentials(kafka_security(settings)),
         store="memory://",
         datadir=str(settings.data_dir / "correlate"),
         processing_guarantee="at_least_once",
@@ -187,6 +210,18 @@ def build_app(settings: Settings) -> faust.App:
     return app
 
 
+def _credentials(security: KafkaSecurity) -> Credentials | None:
+    """The same in Faust's words; None: in the open."""
+    if (sign_in := security.sign_in) is not None:
+        return SASLCredentials(
+            username=sign_in.user,
+            password=sign_in.password,
+            mechanism=sign_in.mechanism,
+            ssl_context=security.context,
+        )
+    return None if security.context is None else SSLCredentials(security.context)
+
+
 class _RecoveryErrors(logging.Handler):
     """Faust logs a changelog record it cannot apply, and goes on without it: that loses state."""
 
@@ -205,6 +240,7 @@ class _Correlate:
         self._app: Final = app
         self._progress: Final = progress
         self._stage: Final = Stage(lost_after_us=settings.lost_after_us)
+        self._lag: Final = CorrelateLag(wall_clock_us)
         self._log: Final = structlog.get_logger()
         self._events: Final = self._topic(topics.EVENTS)
         self._timeline: Final = self._topic(topics.TIMELINE)
@@ -220,6 +256,11 @@ class _Correlate:
     def declare(self) -> None:
         logging.getLogger("faust.tables.recovery").addHandler(_RecoveryErrors())
         FACTS_HELD.set_function(lambda: self._stage.facts)
+        # Not before there are partitions: until then it would make a consumer of its own.
+        CORRELATE_LAG_SECONDS.set_function(
+            lambda: self._lag.seconds(lambda: self._app.consumer.known_ends())
+        )
+        NEWEST_ENVELOPE_AGE_SECONDS.set_function(self._lag.newest_age_s)
         self._table.on_recover(self._restore)
         agent = self._app.agent(self._events, concurrency=1, name="correlate")(self._run)
         # Faust takes no handler of ours; its own would restart the agent for ever.
@@ -247,6 +288,7 @@ class _Correlate:
                 del store[key]
             self._stage.restore(store.values())
             self._progress.start(next_offsets)
+            self._lag.start(next_offsets)
         except BaseException as error:
             _stop_at_once("restoring state", error)
         self._log.info("state restored", partitions=len(next_offsets), facts=self._stage.facts)
@@ -287,6 +329,7 @@ class _Correlate:
             value = TIMELINE_CODEC.encode(batch)
             sent.append(await self._timeline.send(key=key, value=value, partition=partition))
         self._progress.handled(partition, message.offset, sent)
+        self._lag.handled(partition, message.offset, outcome.batches[-1]["received_at"])
 
     async def _pass_over(self, message: Any, due: int | None) -> None:
         """A message that came too early: it comes again, after the one that is due."""

@@ -17,11 +17,12 @@ from typing import Final, TypeVar
 
 import structlog
 
+from processors.correlate_lag import CorrelateLag
 from processors.embedded_state import EmbeddedState
 from processors.stage import Outcome, Stage
 from runtime.clock import WallClock, wall_clock_us
 from runtime.errors import UnavailableError
-from runtime.metrics import FACTS_HELD
+from runtime.metrics import CORRELATE_LAG_SECONDS, FACTS_HELD, NEWEST_ENVELOPE_AGE_SECONDS
 from runtime.sqlite_log import PARTITION, LoggedMessage, SqliteLog
 from schemas.entry import TimelineBatch, row_count
 from timeline.writer import EntryWriter
@@ -55,12 +56,16 @@ class EmbeddedPipeline:
         self._stage: Final = Stage(lost_after_us=lost_after_us)
         self._rows_max: Final = rows_max
         self._clock: Final = clock
+        self._lag: Final = CorrelateLag(clock)
         self._is_stopping = threading.Event()
         self._idle_reported_s = 0.0
         self._failed: BaseException | None = None
+        self._reached = 0
         self._thread: Final = threading.Thread(target=self._run, name="pipeline", daemon=True)
 
     def start(self) -> None:
+        CORRELATE_LAG_SECONDS.set_function(self.lag_s)
+        NEWEST_ENVELOPE_AGE_SECONDS.set_function(self._lag.newest_age_s)
         self._thread.start()
 
     def stop(self) -> None:
@@ -73,6 +78,15 @@ class EmbeddedPipeline:
     def failure(self) -> BaseException | None:
         """Why the pipeline ended by itself: a bug of ours. None while all is well."""
         return self._failed
+
+    @property
+    def reached(self) -> int:
+        """Offset up to which all is on the timeline; 0 before it is known."""
+        return self._reached
+
+    def lag_s(self) -> float:
+        """Age of the oldest envelope that is not on the timeline yet; 0 when all are."""
+        return self._lag.seconds(lambda: {PARTITION: self._log.last_offset + 1})
 
     async def ping(self) -> None:
         """Return while the pipeline runs. Raises UnavailableError when it stopped by itself."""
@@ -93,7 +107,9 @@ class EmbeddedPipeline:
         if progress.intended_offset > offset:
             await self._repeat(functools.partial(self._step, offset, progress.intended_offset))
             offset = progress.intended_offset
+        self._lag.start({PARTITION: offset + 1})
         while not self._is_stopping.is_set():
+            self._reached = offset
             offset = await self._repeat(functools.partial(self._step, offset, None))
             FACTS_HELD.set(self._stage.facts)
 
@@ -130,6 +146,7 @@ class EmbeddedPipeline:
         token = f"pipeline:v1:{PARTITION}:{after + 1}-{reached}"
         await self._repeat(lambda: self._writer.insert(batches, token=token))
         self._state.inserted(reached)
+        self._lag.handled(PARTITION, reached, batches[-1]["received_at"])
         return reached
 
     def _handle(self, messages: list[LoggedMessage], *, is_bounded: bool) -> list[Outcome]:

@@ -23,12 +23,14 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
 from runtime.clock import WallClock, wall_clock_us
-from runtime.errors import LogUnavailableError, TimelineUnavailableError
-from runtime.metrics import DEAD_LETTERS, WATERMARK_LAG_SECONDS
+from runtime.errors import TimelineUnavailableError
+from runtime.kafka_security import IN_THE_OPEN, KafkaSecurity, away
+from runtime.metrics import WATERMARK_LAG_SECONDS, count_dead_letter
 from schemas import topics
 from schemas.codec import UndecodableError
 from schemas.entry import TIMELINE_CODEC, TimelineBatch, row_count
 from schemas.kinds import DeadLetterReason
+from schemas.limits import US_PER_S
 from timeline.writer import EntryWriter
 
 T = TypeVar("T")
@@ -72,8 +74,10 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships n
         rows_max: int,
         wait_s: float,
         clock: WallClock = wall_clock_us,
+        security: KafkaSecurity = IN_THE_OPEN,
     ) -> None:
         self._bootstrap: Final = bootstrap
+        self._security: Final = security
         self._writer: Final = writer
         self._rows_max: Final = rows_max
         self._wait_s: Final = wait_s
@@ -91,6 +95,7 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships n
             max_partition_fetch_bytes=_FETCH_BYTES_MAX,
             session_timeout_ms=_SESSION_TIMEOUT_MS,
             heartbeat_interval_ms=_HEARTBEAT_MS,
+            **security.arguments(),
         )
 
     def stop(self) -> None:
@@ -104,9 +109,7 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships n
             while not self._is_stopping:
                 await self._turn()
         except (KafkaError, OSError) as error:
-            raise LogUnavailableError(
-                f"Kafka at {self._bootstrap}: {type(error).__name__}"
-            ) from error
+            raise await away(self._bootstrap, self._security, error) from error
         finally:
             await self._consumer.stop()
 
@@ -124,11 +127,12 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships n
             owned.recorded_end = recorded.get(partition)
             if (known := watermarks.get(partition.partition)) is not None:
                 owned.source_offset = known.offset
+                owned.told_until_us = max(owned.told_until_us, known.complete_until or 0)
         self._log.info("partitions assigned", partitions=len(partitions))
 
     async def _recorded_ends(self) -> dict[TopicPartition, int]:
         """Where recorded ranges end whose commit did not come."""
-        admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap)
+        admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap, **self._security.arguments())
         await admin.start()
         try:
             committed = await admin.list_consumer_group_offsets(topics.SINK_GROUP)
@@ -230,7 +234,7 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships n
             try:
                 batch: TimelineBatch = TIMELINE_CODEC.decode(message.value or b"")  # type: ignore[assignment]
             except UndecodableError as error:
-                DEAD_LETTERS.labels(DeadLetterReason.UNDECODABLE).inc()
+                count_dead_letter(DeadLetterReason.UNDECODABLE)
                 self._log.error(
                     "a message of audit.timeline cannot be read; rebuild from audit.events",
                     partition=message.partition,
@@ -290,9 +294,12 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships n
                 reached[partition.partition] = (owned.source_offset, asked_at_us)
         if reached:
             await self._until_stored(lambda: self._writer.advance_watermark(reached))
-        if self._owned:
-            oldest_us = min(owned.told_until_us for owned in self._owned.values())
-            WATERMARK_LAG_SECONDS.set((self._clock() - oldest_us) / 1e6)
+        self._tell_lag()
+
+    def _tell_lag(self) -> None:
+        # Of a partition of which nothing was ever told, there is no age.
+        told = [owned.told_until_us for owned in self._owned.values() if owned.told_until_us]
+        WATERMARK_LAG_SECONDS.set((self._clock() - min(told)) / US_PER_S if told else 0)
 
     async def _until_stored(self, call: Callable[[], Awaitable[T]]) -> T:
         """Repeat one call until the store answers: the line stops rather than skips."""
@@ -303,6 +310,8 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships n
                 self._log.warning("the timeline store is away; trying again", error=str(error))
                 if self._is_stopping:
                     raise
+                # Behind all the more: nothing else tells while the line stands.
+                self._tell_lag()
                 await asyncio.sleep(_RETRY_S)
 
 

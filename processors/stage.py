@@ -13,7 +13,7 @@ from processors.applied_envelope import AppliedEnvelope, decode_row, encode_row,
 from processors.correlator import Applied, Correlator, snapshots_of
 from processors.dead_letter import dead_event_letter, undecodable_letter
 from processors.snapshot_row import cut, snapshot_rows
-from runtime.metrics import DEAD_LETTERS, ENTRIES_EMITTED, ENVELOPES_APPLIED
+from runtime.metrics import ENTRIES_EMITTED, ENVELOPES_APPLIED, count_dead_letter
 from schemas.codec import UndecodableError
 from schemas.entry import SnapshotRow, TimelineBatch
 from schemas.envelope import Envelope, decode_envelope
@@ -69,7 +69,7 @@ class Stage:
             received = _received(envelope)
         except UndecodableError as error:
             letter = undecodable_letter(message, error, partition=partition, offset=offset)
-            DEAD_LETTERS.labels(letter["reason"]).inc()
+            count_dead_letter(letter["reason"])
             return Outcome(batches=[_empty_batch(partition, offset)], dead_letters=[letter])
         key = row_key(partition, envelope.key, offset)
         correlator = self._correlator(partition)
@@ -86,7 +86,7 @@ class Stage:
             for dead in applied.dead
         ]
         for letter in letters:
-            DEAD_LETTERS.labels(letter["reason"]).inc()
+            count_dead_letter(letter["reason"])
         return Outcome(
             row=None if applied.row is None else (key, encode_row(applied.row)),
             batches=_batches(envelope, applied, received, partition, offset),

@@ -1,22 +1,63 @@
-"""GET /v1/dead-letters: snapshots that could not be used, for an organization's administrators."""
+"""GET /v1/dead-letters and /v1/dead-letters/{place}, POST /v1/dead-letters/{place}/resend.
 
+Snapshots that could not be used, for an organization's administrators. What could not be read at
+all names no organization and is none of these: it stays in the topic audit.dead-letters.
+"""
+
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.routing import Route
 
 from control.roles import Role
-from query.access import reading_route
+from query.access import principal_of, reading_route
+from query.dead_letter_resend import is_final, resend
 from query.item_columns import DEAD_LETTERS
 from query.item_export import ItemList, Pairs
+from query.missing import not_found
 from query.services import QueryServices
-from timeline.dead_letter_query import DeadLetterPage, parse_dead_letter_filters, read_dead_letters
+from runtime.http import forbidden, json_response
+from schemas import topics
+from schemas.kinds import DeadLetterReason
+from timeline.dead_letter_query import (
+    DeadLetterPage,
+    parse_dead_letter_filters,
+    read_dead_letter,
+    read_dead_letters,
+)
+from timeline.parameters import Parameters
+from timeline.received_json import Received, ReceivedJson, dead_letter_json, read_place
 from timeline.scope import Scope
+
+RESEND_PARAMETERS: Final = ("force",)
+
+_PATH: Final = "/v1/dead-letters"
+_ONE_PATH: Final = f"{_PATH}/{{place}}"
+
+# What whoever looks at one can do about it.
+REMEDIES: Final[Mapping[str, str]] = {
+    DeadLetterReason.CONFLICTING_SNAPSHOT: "The record's history says what stands. If this snapshot"
+    " is of other work, have it sent under an id of its own; if what stands is wrong, that stays on"
+    " record too.",
+    DeadLetterReason.FOREIGN_SNAPSHOT: "The record's history says whose it is. If this snapshot is"
+    " of other work, have it sent under an id of its own; if two keys report the same work, let one"
+    " of them do it.",
+}
+_FINAL_REMEDY: Final = (
+    " What came first on the log stays, so resending this one sets it aside again: that takes"
+    " force=true and is of use only after a mistake of the server was mended."
+)
+_REMEDY_UNKNOWN: Final = "This version does not know the reason; after an upgrade, resend it."
 
 
 def dead_letter_routes(services: QueryServices) -> list[Route]:
-    return [reading_route("/v1/dead-letters", services, _list, role=Role.ADMIN)]
+    return [
+        reading_route(_PATH, services, _list, role=Role.ADMIN),
+        reading_route(_ONE_PATH, services, _one, role=Role.ADMIN),
+        reading_route(f"{_ONE_PATH}/resend", services, _resend, role=Role.ADMIN, method="POST"),
+    ]
 
 
 async def _list(services: QueryServices, request: Request, scope: Scope) -> Any:
@@ -26,3 +67,47 @@ async def _list(services: QueryServices, request: Request, scope: Scope) -> Any:
         return await read_dead_letters(services.store, scope, filters)
 
     return await ItemList("dead-letters", DEAD_LETTERS, read).answer(services, request)
+
+
+async def _one(services: QueryServices, request: Request, scope: Scope) -> Any:
+    Parameters(request.query_params.multi_items(), ())
+    return _one_json(await _read(services, request, scope))
+
+
+async def _resend(services: QueryServices, request: Request, scope: Scope) -> Any:
+    if principal_of(request).workspace_patterns is not None:
+        raise forbidden("A key narrowed to workspaces cannot resend dead letters.")
+    given = Parameters(request.query_params.multi_items(), RESEND_PARAMETERS)
+    is_forced = given.boolean("force") is True
+    letter = await _read(services, request, scope)
+    position = await resend(services, scope.organization, letter, is_forced=is_forced)
+    # As for what is sent.
+    return json_response({"accepted": 1, "rejected": [], "position": position}, status=202)
+
+
+async def _read(services: QueryServices, request: Request, scope: Scope) -> Received:
+    """Raises the 404 problem, also for what is no place at all."""
+    place = read_place(request.path_params["place"])
+    letter = None if place is None else await read_dead_letter(services.store, scope, place)
+    if letter is None:
+        raise not_found("there is no such dead letter")
+    return letter
+
+
+def _one_json(letter: Received) -> ReceivedJson:
+    """As in the list, and where it stands and what can be done."""
+    shown = dead_letter_json(letter)
+    event = shown.pop("event")
+    remedy = REMEDIES.get(letter.dead_reason, _REMEDY_UNKNOWN)
+    return {
+        **shown,
+        "source": {
+            "topic": topics.EVENTS,
+            "partition": letter.partition,
+            "offset": letter.offset,
+            "index": letter.event_index,
+        },
+        "remedy": remedy + _FINAL_REMEDY if is_final(letter.dead_reason) else remedy,
+        "resend_takes_force": is_final(letter.dead_reason),
+        "event": event,
+    }

@@ -10,7 +10,7 @@ Must stay true:
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import pyarrow as pa
 import structlog
@@ -37,35 +37,86 @@ def export_response(
 
     `filename` is ours: letters, digits, `.`, `_`, `-`.
     """
-    chunks = _encoded(encoder_of(form, schema), batches, slice_rows=_SLICE_ROWS.get(form))
-    return _ExportResponse(chunks, batches, form, filename)
+    given = RowCount()
+    encoder = encoder_of(form, schema)
+    chunks = _encoded(encoder, batches, given, slice_rows=_SLICE_ROWS.get(form))
+    return _ExportResponse(chunks, batches, given, form.media_type, filename)
 
 
 def ndjson_response(items: AsyncIterator[Sequence[Any]], *, filename: str) -> StreamingResponse:
     """Each page's items as NDJSON, for items that are JSON already."""
-    return _ExportResponse(_lines(items), items, ExportFormat.NDJSON, filename)
+    given = RowCount()
+    media_type = ExportFormat.NDJSON.media_type
+    return _ExportResponse(_lines(items, given), items, given, media_type, filename)
 
+
+class Closes(Protocol):
+    """What an answer is made from, and is closed with it."""
+
+    async def aclose(self) -> None: ...
+
+
+def file_response(
+    chunks: AsyncGenerator[bytes, None],
+    source: Closes,
+    given: "RowCount",
+    *,
+    media_type: str,
+    filename: str,
+    bytes_: int,
+) -> StreamingResponse:
+    """A file of so many bytes. `source` is closed whatever happens, `given` for `chunks` to count.
+
+    `filename` as above.
+    """
+    return _ExportResponse(chunks, source, given, media_type, filename, bytes_)
+
+
+class RowCount:
+    """How many rows of an answer were encoded so far: those given out, and one chunk at most."""
+
+    __slots__ = ("rows",)
+
+    def __init__(self) -> None:
+        self.rows = 0
+
+
+def rows_given(scope: Scope) -> int | None:
+    """Of the answer that is on its way; None: it is none of these."""
+    given: RowCount | None = scope.get(_ROWS_KEY)
+    return None if given is None else given.rows
+
+
+_ROWS_KEY: Final = "opstrail.rows"
 
 # Python's own values take many times the room of Arrow's: only so many rows at a time.
 _SLICE_ROWS: Final = {ExportFormat.NDJSON: TEXT_ROWS, ExportFormat.CSV: TEXT_ROWS}
 
 
 async def _encoded(
-    encoder: Encoder, batches: AsyncIterator[pa.RecordBatch], *, slice_rows: int | None
+    encoder: Encoder,
+    batches: AsyncIterator[pa.RecordBatch],
+    given: RowCount,
+    *,
+    slice_rows: int | None,
 ) -> AsyncGenerator[bytes, None]:
     async for batch in batches:
         rows = slice_rows or max(batch.num_rows, 1)
         for start in range(0, batch.num_rows, rows):
             part = batch.slice(start, rows)
+            given.rows += part.num_rows
             if chunk := await asyncio.to_thread(encoder.encode, part):
                 yield chunk
     if chunk := await asyncio.to_thread(encoder.finish):
         yield chunk
 
 
-async def _lines(items: AsyncIterator[Sequence[Any]]) -> AsyncGenerator[bytes, None]:
+async def _lines(
+    items: AsyncIterator[Sequence[Any]], given: RowCount
+) -> AsyncGenerator[bytes, None]:
     async for page in items:
         if page:
+            given.rows += len(page)
             yield await asyncio.to_thread(ndjson_bytes, page)
 
 
@@ -73,21 +124,27 @@ class _ExportResponse(StreamingResponse):
     def __init__(
         self,
         chunks: AsyncGenerator[bytes, None],
-        source: AsyncIterator[Any],
-        form: ExportFormat,
+        source: AsyncIterator[Any] | Closes,
+        given: RowCount,
+        media_type: str,
         filename: str,
+        bytes_: int | None = None,
     ) -> None:
         headers = {
-            "Content-Type": form.media_type,
+            "Content-Type": media_type,
             "Content-Disposition": f'attachment; filename="{filename}"',
             "Vary": "Accept",
         }
+        if bytes_ is not None:
+            headers["Content-Length"] = str(bytes_)
         super().__init__(chunks, headers=headers)
         self._chunks = chunks
         self._source = source
+        self._given = given
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Raises ClientDisconnect, AnswerBrokenOffError; before the first bytes also others."""
+        scope[_ROWS_KEY] = self._given
         is_head = scope["method"] == "HEAD"
         sending = asyncio.create_task(self._send_head(send) if is_head else self._send(send))
         listening = asyncio.create_task(_hang_up(receive))

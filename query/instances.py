@@ -1,6 +1,6 @@
 """GET /v1/cli-instances and /v1/cli-instances/{id}: the register.
 
-An instance belongs to no workspace, so a key that is narrowed to workspaces sees all of them.
+An instance belongs to no workspace: a key that is narrowed sees those that were at work in its own.
 """
 
 from dataclasses import replace
@@ -36,7 +36,7 @@ async def _list(services: QueryServices, request: Request, scope: Scope) -> Any:
     async def read(parameters: Pairs, limit: int | None) -> InstancePage:
         filters = parse_instance_filters(parameters)
         filters = replace(filters, limit=limit or filters.limit)
-        return await read_instances(services.store, scope.organization, filters)
+        return await read_instances(services.store, scope, filters)
 
     return await ItemList("cli-instances", INSTANCES, read).answer(services, request)
 
@@ -48,7 +48,7 @@ async def _one(services: QueryServices, request: Request, scope: Scope) -> Any:
         id_ = INSTANCE_ID.validate_python(request.path_params["id"])
     except ValidationError as error:
         raise missing from error
-    instance = await read_instance(services.store, scope.organization, id_)
+    instance = await read_instance(services.store, scope, id_)
     if instance is None:
         raise missing
     return instance

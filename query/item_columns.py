@@ -17,6 +17,14 @@ INSTANCES: Final = pa.schema(
         ("versions", pa.list_(_VERSION)),
     ]
 )
+GAPS: Final = pa.schema(
+    [
+        ("cli_instance_id", _TEXT),
+        *((name, pa.int64()) for name in ("first_missing", "last_missing", "missing")),
+        ("from", _TIME),
+        ("to", _TIME),
+    ]
+)
 DEPLOYMENTS: Final = pa.schema(
     [
         *((name, _TEXT) for name in ("run_id", "environment", "workspace", "block", "block_name")),
@@ -25,6 +33,18 @@ DEPLOYMENTS: Final = pa.schema(
         ("deployed_at", _TIME),
         ("duration_ms", pa.int64()),
         *((name, _TEXT) for name in ("actor", "hostname", "commit")),
+    ]
+)
+ACCESS_LOG: Final = pa.schema(
+    [
+        ("id", _TEXT),
+        ("at", _TIME),
+        *((name, _TEXT) for name in ("organization", "actor", "actor_kind", "key_id")),
+        *((name, _TEXT) for name in ("action", "operation", "target")),
+        ("status", pa.int64()),
+        ("rows", pa.int64()),
+        *((name, _TEXT) for name in ("request_id", "client")),
+        ("count", pa.int64()),
     ]
 )
 # Labels and events are JSON text: their members are whatever was said.

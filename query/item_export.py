@@ -36,28 +36,30 @@ class ItemList:
     """One list of the API. `read(parameters, limit)` reads a page: what the query parameters ask
     for, `cursor` among them; `limit` None: as many as they say.
 
-    It raises RefusedError for bad ones, and TimelineUnavailableError.
+    It raises RefusedError for bad ones, and TimelineUnavailableError. `has_watermark`: whether it
+    is of what was sent, so that the answer says up to when it is complete.
     """
 
     name: str
     schema: pa.Schema
     read: Callable[[Pairs, int | None], Awaitable[ItemPage]]
+    has_watermark: bool = True
 
     async def answer(self, services: QueryServices, request: Request) -> Any:
         """A page as JSON, or the whole list as a file."""
         form = export_form(request)
         parameters = other_parameters(request)
         # Before the rows: what it promises is then among them.
-        watermark = await services.watermarks.json(services.partitions)
+        watermark = (
+            await services.watermarks.json(services.partitions) if self.has_watermark else None
+        )
         first = await self.read(parameters, None)
         if form is None:
-            return {
-                "items": first.items,
-                "next_cursor": first.next_cursor,
-                "watermark": watermark,
-            }
+            page = {"items": first.items, "next_cursor": first.next_cursor}
+            return page if watermark is None else {**page, "watermark": watermark}
         sizes = page_sizes(request, len(first.items))
-        return with_watermark(self._export(form, parameters, first, sizes), watermark)
+        file = self._export(form, parameters, first, sizes)
+        return file if watermark is None else with_watermark(file, watermark)
 
     def _export(
         self,

@@ -24,7 +24,8 @@ _SECONDS: Final = re.compile(r"[0-9]{1,2}(\.[0-9]{1,20})?", re.ASCII)
 
 
 def position_routes(services: QueryServices) -> list[Route]:
-    return [reading_route("/v1/positions/{position}", services, _position)]
+    path = "/v1/positions/{position}"
+    return [reading_route(path, services, _position, is_audit_content=False)]
 
 
 async def _position(services: QueryServices, request: Request, scope: Scope) -> Any:

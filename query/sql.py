@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from control.roles import Role
 from query.access import reading_route
+from query.access_record import access_of
 from query.export_format import ExportFormat, negotiate
 from query.export_stream import export_response
 from query.json_body import JsonObject, read_json_object
@@ -19,6 +20,7 @@ from query.services import QueryServices
 from query.sql_guard import GuardedQuery, guard
 from query.sql_refusal import shown, sql_refused
 from runtime.errors import RefusedError
+from schemas.access_event import AccessAction
 from schemas.limits import KIB
 from schemas.times import parse_us
 from timeline.entry_conditions import time_text
@@ -47,8 +49,15 @@ class SqlRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 def sql_routes(services: QueryServices) -> list[Route]:
     return [
-        reading_route("/v1/sql", services, _run, role=Role.ANALYST, method="POST"),
-        reading_route("/v1/sql/schema", services, _schema),
+        reading_route(
+            "/v1/sql",
+            services,
+            _run,
+            role=Role.ANALYST,
+            method="POST",
+            action=AccessAction.SQL,
+        ),
+        reading_route("/v1/sql/schema", services, _schema, is_audit_content=False),
     ]
 
 
@@ -73,6 +82,7 @@ async def _run(services: QueryServices, request: Request, scope: Scope) -> Any:
     Parameters(request.query_params.multi_items(), ("format",))
     form = negotiate(request)
     asked = _read_request(await read_json_object(request, body_bytes_max=BODY_BYTES_MAX))
+    access_of(request).note(sql=asked.query, parameters=asked.parameters)
     # Parsing may take long enough to hold up others.
     statement = await asyncio.to_thread(_statement, services, scope, asked)
     if form is not None:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from runtime.clock import MonotonicClock
+from runtime.errors import TimelineUnavailableError
+from schemas.limits import US_PER_S
 from schemas.times import format_us
 from timeline.store import Store
 from timeline.watermark_query import Watermark, complete_until, read_watermarks
@@ -37,6 +39,18 @@ class WatermarkView:
         """The `watermark` of an answer. To be asked before the rows that it is about."""
         until = complete_until(await self.current(), partitions)
         return {"complete_until": None if until is None else format_us(until)}
+
+    async def lag_s(self, partitions: int, now_us: int) -> float | None:
+        """Age of the time up to which readers have it all; None: nothing is promised yet.
+
+        While the store is away, of the time that was last read.
+        """
+        try:
+            known = await self.current()
+        except TimelineUnavailableError:
+            known = self._read
+        until = complete_until(known, partitions)
+        return None if until is None else (now_us - until) / US_PER_S
 
     async def _refresh(self) -> dict[int, Watermark]:
         started_s = self._monotonic_s()

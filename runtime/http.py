@@ -5,8 +5,13 @@ Must stay true:
   `urn:opstrail:problem:<slug>`; slugs are public names.
 - No answer and no log line repeats a value that came in, or the text of an unexpected exception:
   such a text may hold a body's values. What is logged of one is its class and where it arose.
+- The one exception is an id that the client gave its request, when it is short, of harmless
+  characters and does not look like a secret. It stands in the header alone, never in a problem:
+  two refusals of the same thing are the same bytes.
+- No answer lets a page of another origin read or show it, and none may be kept unless its route
+  says so. There are no CORS headers.
 
-Source: the contract, section 3; RFC 9457; RFC 6750.
+Source: the contract, section 3; RFC 9457; RFC 6750; RFC 6797.
 """
 
 import re
@@ -34,6 +39,7 @@ from runtime.errors import (
     UnavailableError,
 )
 from runtime.metrics import REQUEST_SECONDS, REQUESTS
+from schemas.secrets import looks_like_secret
 
 PROBLEM_TYPE_PREFIX: Final = "urn:opstrail:problem:"
 PROBLEM_MEDIA_TYPE: Final = "application/problem+json"
@@ -266,6 +272,23 @@ _UNMATCHED_ROUTE: Final = "unmatched"
 _CLIENT_CLOSED_STATUS: Final = 499
 _FRAMES_LOGGED_MAX: Final = 12
 
+_REQUEST_ID_HEADER: Final = b"x-request-id"
+REQUEST_ID_PATTERN: Final = "[A-Za-z0-9_.-]{1,64}"
+_REQUEST_ID: Final = re.compile(REQUEST_ID_PATTERN)
+_REQUEST_ID_BYTES: Final = 8
+
+# What every answer says, unless its route says otherwise.
+_HEADERS: Final = (
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+)
+# For this name alone and not those below it, which may be others' servers.
+_TLS_HEADERS: Final = (*_HEADERS, (b"strict-transport-security", b"max-age=31536000"))
+
 
 class EdgeMiddleware:
     """Outermost: the request's id, headers and a count for each answer, and the last net."""
@@ -277,8 +300,8 @@ class EdgeMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        # Never the client's own: nothing a client chooses goes into our log lines.
-        request_id = secrets.token_hex(8)
+        request_id = _request_id(scope)
+        headers = _TLS_HEADERS if scope.get("scheme") == "https" else _HEADERS
         started_s = time.perf_counter()
         status = 0
 
@@ -286,7 +309,7 @@ class EdgeMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                _add_headers(message, request_id)
+                _add_headers(message, headers, request_id)
             await send(message)
 
         structlog.contextvars.bind_contextvars(request_id=request_id)
@@ -307,13 +330,22 @@ class EdgeMiddleware:
             _count(scope, status, time.perf_counter() - started_s)
 
 
-def _add_headers(message: Message, request_id: str) -> None:
-    headers: list[tuple[bytes, bytes]] = list(message.get("headers", ()))
-    headers.append((b"x-request-id", request_id.encode()))
-    headers.append((b"x-content-type-options", b"nosniff"))
-    if all(name.lower() != b"cache-control" for name, _ in headers):
-        headers.append((b"cache-control", b"no-store"))
-    message["headers"] = headers
+def _request_id(scope: Scope) -> str:
+    """The client's own, which it finds again in its log and ours; or a new one."""
+    stated = [value for name, value in scope["headers"] if name == _REQUEST_ID_HEADER]
+    if len(stated) == 1:
+        text: str = stated[0].decode("latin-1")
+        if _REQUEST_ID.fullmatch(text) is not None and not looks_like_secret(text):
+            return text
+    return secrets.token_hex(_REQUEST_ID_BYTES)
+
+
+def _add_headers(message: Message, headers: Sequence[tuple[bytes, bytes]], request_id: str) -> None:
+    answered: list[tuple[bytes, bytes]] = list(message.get("headers", ()))
+    stated = {name.lower() for name, _ in answered}
+    answered += [header for header in headers if header[0] not in stated]
+    answered.append((_REQUEST_ID_HEADER, request_id.encode()))
+    message["headers"] = answered
 
 
 def _count(scope: Scope, status: int, seconds: float) -> None:

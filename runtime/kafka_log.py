@@ -1,4 +1,4 @@
-"""The distributed log: envelopes on audit.events, acknowledged by all replicas.
+"""The distributed log: messages on one topic, acknowledged by all replicas.
 
 Must stay true:
 - At most `inflight_bytes_max` bytes are handed to aiokafka and unconfirmed; it has no bound itself.
@@ -18,6 +18,7 @@ from aiokafka.errors import KafkaError, OutOfOrderSequenceNumber, ProducerFenced
 from aiokafka.partitioner import murmur2
 
 from runtime.errors import LogUnavailableError
+from runtime.kafka_security import IN_THE_OPEN, KafkaSecurity, refusal
 from runtime.log import Position
 from runtime.metrics import APPEND_FAILURES, INFLIGHT_BYTES, PRODUCERS_REPLACED
 from schemas import topics
@@ -34,8 +35,20 @@ _OFFSET_UNKNOWN: Final = -1
 class KafkaLog:
     """Implements `runtime.log.Log`. Use from one event loop; close when done."""
 
-    def __init__(self, bootstrap: str, *, partitions: int, inflight_bytes_max: int) -> None:
+    def __init__(
+        self,
+        bootstrap: str,
+        *,
+        partitions: int,
+        inflight_bytes_max: int,
+        security: KafkaSecurity = IN_THE_OPEN,
+        topic: str = topics.EVENTS,
+        linger_ms: int = LINGER_MS,
+    ) -> None:
         self._bootstrap: Final = bootstrap
+        self._topic: Final = topic
+        self._linger_ms: Final = linger_ms
+        self._security: Final = security
         self._partition_of: Final = functools.lru_cache(_KEYS_CACHED)(
             functools.partial(partition_of, partitions=partitions)
         )
@@ -46,6 +59,12 @@ class KafkaLog:
 
     async def append(self, envelopes: Sequence[Envelope], *, timeout_s: float) -> list[Position]:
         messages = [(envelope.key, encode_envelope(envelope)) for envelope in envelopes]
+        return await self.append_messages(messages, timeout_s=timeout_s)
+
+    async def append_messages(
+        self, messages: Sequence[tuple[str, bytes]], *, timeout_s: float
+    ) -> list[Position]:
+        """The same for messages of any kind, each with the key that decides its partition."""
         size = sum(len(message) for _, message in messages)
         if self._inflight_bytes + size > self._inflight_bytes_max:
             raise LogUnavailableError("the log is behind: too many bytes are unconfirmed")
@@ -68,7 +87,12 @@ class KafkaLog:
             producer = await asyncio.wait_for(self._started(), timeout_s)
             await asyncio.wait_for(producer.client.fetch_all_metadata(), timeout_s)
         except (KafkaError, TimeoutError, OSError) as error:
-            raise LogUnavailableError(f"Kafka at {self._bootstrap} does not answer") from error
+            reason = None
+            if not isinstance(error, TimeoutError):  # who does not answer would not now, either
+                reason = await refusal(self._bootstrap, self._security)
+            raise LogUnavailableError(
+                f"Kafka at {self._bootstrap} {reason or 'does not answer'}"
+            ) from error
 
     async def close(self) -> None:
         """Wait for what was handed over, then disconnect."""
@@ -76,13 +100,13 @@ class KafkaLog:
         if producer is not None:
             await producer.stop()
 
-    async def _send(self, messages: list[tuple[str, bytes]]) -> list[Position]:
+    async def _send(self, messages: Sequence[tuple[str, bytes]]) -> list[Position]:
         producer: AIOKafkaProducer | None = None
         try:
             producer = await self._started()
             sent = [
                 await producer.send(
-                    topics.EVENTS, message, key=key.encode(), partition=self._partition_of(key)
+                    self._topic, message, key=key.encode(), partition=self._partition_of(key)
                 )
                 for key, message in messages
             ]
@@ -109,9 +133,10 @@ class KafkaLog:
                     enable_idempotence=True,
                     acks="all",
                     compression_type="zstd",
-                    linger_ms=LINGER_MS,
+                    linger_ms=self._linger_ms,
                     max_batch_size=BATCH_BYTES_MAX,
                     max_request_size=REQUEST_BYTES_MAX,
+                    **self._security.arguments(),
                 )
                 try:
                     await producer.start()
@@ -131,7 +156,7 @@ class KafkaLog:
 
     def _count(self, size: int) -> None:
         self._inflight_bytes += size
-        INFLIGHT_BYTES.set(self._inflight_bytes)
+        INFLIGHT_BYTES.inc(size)
 
 
 def partition_of(key: str, *, partitions: int) -> int:

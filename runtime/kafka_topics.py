@@ -5,7 +5,8 @@ from typing import Final
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
-from runtime.errors import LogUnavailableError, SettingsError
+from runtime.errors import SettingsError
+from runtime.kafka_security import away, kafka_security
 from runtime.settings import Settings
 from schemas import topics
 
@@ -18,7 +19,8 @@ async def make_topics(settings: Settings) -> list[str]:
     Raises LogUnavailableError; SettingsError when a topic exists with another partition count,
     because a workspace would change its partition and lose its order.
     """
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)
+    security = kafka_security(settings)
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap, **security.arguments())
     try:
         await admin.start()
         try:
@@ -26,8 +28,8 @@ async def make_topics(settings: Settings) -> list[str]:
         finally:
             await admin.close()
     except (KafkaError, OSError) as error:
-        raise LogUnavailableError(
-            f"Kafka at {settings.kafka_bootstrap}: {type(error).__name__} while making topics"
+        raise await away(
+            settings.kafka_bootstrap, security, error, doing="making topics"
         ) from error
 
 
@@ -38,6 +40,7 @@ async def _make_missing(admin: AIOKafkaAdminClient, settings: Settings) -> list[
         topics.EVENTS: retained,
         topics.TIMELINE: retained,
         topics.DEAD_LETTERS: retained,
+        topics.ACCESS: retained,
         topics.STATE_CHANGELOG: compacted,
     }
     existing = {

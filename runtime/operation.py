@@ -65,7 +65,7 @@ class Operation:
     """One method of one address. `role` None: it takes no key."""
 
     id: str
-    method: Literal["GET", "POST", "PUT"]
+    method: Literal["GET", "POST", "PUT", "DELETE"]
     path: str
     tag: str
     summary: str

@@ -12,6 +12,7 @@ from runtime.http import (
     problem_json,
     unauthenticated,
 )
+from runtime.key_rates import request_rate_exceeded
 from runtime.operation import Answer, Content, Header, JsonSchema, object_of, ref
 
 _TYPE: Final[JsonSchema] = {
@@ -81,6 +82,12 @@ UNAUTHENTICATED_ANSWER: Final = problem_answer(
         )
     },
     example=unauthenticated(),
+)
+OVER_RATE_ANSWER: Final = problem_answer(
+    "The key is over its rate, of requests (`request_rate_exceeded`) or of events"
+    " (`event_rate_exceeded`). Nothing was done.",
+    headers={"Retry-After": _RETRY_AFTER},
+    example=request_rate_exceeded(2_000, 0.0),
 )
 INTERNAL_ERROR_ANSWER: Final = problem_answer(
     "A bug of the server (`internal_error`). `X-Request-Id` says where to look in its log.",

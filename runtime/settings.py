@@ -4,6 +4,7 @@ Variables win over the file. A wrong one names itself and nothing starts. docs/s
 checked against this table by a test.
 """
 
+import ipaddress
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -37,6 +38,15 @@ def _bootstrap(servers: str) -> str:
     return servers
 
 
+def _trusted_proxies(addresses: str) -> str:
+    try:
+        for address in filter(None, addresses.split(",")):
+            ipaddress.ip_network(address.strip())
+    except ValueError:
+        raise ValueError("IP addresses or networks, separated by commas") from None
+    return addresses
+
+
 def _deploy_actions(actions: str) -> str:
     if not all(action.strip() for action in actions.split(",")):
         raise ValueError("names of actions, separated by commas")
@@ -51,13 +61,38 @@ class Settings(BaseSettings):
     kafka_bootstrap: Annotated[str, AfterValidator(_bootstrap)] = Field(
         "", description="Kafka brokers, `host:port,host:port`; empty: the embedded log"
     )
+    kafka_security: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = Field(
+        "plaintext", description="How to speak to the brokers: TLS (`ssl`), a sign-in (`sasl`)"
+    )
+    kafka_ca_file: str = Field(
+        "", description="PEM file of the CA of the brokers' certificates; empty: the system's"
+    )
+    kafka_certificate: str = Field(
+        "", description="PEM file of our own certificate, where the brokers ask for one"
+    )
+    kafka_key: str = Field(
+        "", description="PEM file of the key of OPSTRAIL_KAFKA_CERTIFICATE, without a passphrase"
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "SCRAM-SHA-512", description="How the brokers check user and password"
+    )
+    kafka_user: str = Field("", description="User at the brokers, for a sign-in")
+    kafka_password: SecretStr = Field(SecretStr(""), description="The user's password")
     clickhouse_url: Annotated[str, AfterValidator(_clickhouse_url)] = Field(
-        "", description="ClickHouse by HTTP, 25.8 or newer; empty: the embedded store"
+        "",
+        description="ClickHouse by HTTP, 25.8 or newer; empty: the embedded store",
+        repr=False,  # may hold a password
     )
     clickhouse_sql_url: Annotated[str, AfterValidator(_clickhouse_url)] = Field(
         "",
         description="The same server by a user made by hand for analysts' SQL; empty: the one that"
         " `opstrail init` made, else that of OPSTRAIL_CLICKHOUSE_URL",
+        repr=False,
+    )
+    clickhouse_ca_file: str = Field(
+        "",
+        description="PEM file of the CA that ClickHouse's certificate is of, for `https://`; empty:"
+        " the system's",
     )
     clickhouse_database: str = Field(
         "opstrail", pattern=r"^[a-z][a-z0-9_]{0,62}$", description="Database of the timeline"
@@ -66,12 +101,24 @@ class Settings(BaseSettings):
         "",
         description="Control database: `sqlite:///path` or `postgresql://…`; empty: in the data"
         " folder",
+        repr=False,
     )
     data_dir: Path = Field(
         Path("data"), description="Folder of the embedded log, store and control database"
     )
     host: str = Field("127.0.0.1", description="Address the HTTP server listens on")
     port: int = Field(8080, ge=0, le=65535, description="Port of the HTTP server; 0: any free one")
+    trusted_proxies: Annotated[str, AfterValidator(_trusted_proxies)] = Field(
+        "",
+        description="Addresses or networks of reverse proxies whose `X-Forwarded-For` and"
+        " `X-Forwarded-Proto` are believed, separated by commas; empty: nobody's",
+    )
+    tls_certificate: str = Field(
+        "", description="PEM file of the HTTP server's certificate and its chain; empty: no TLS"
+    )
+    tls_key: str = Field(
+        "", description="PEM file of the key of OPSTRAIL_TLS_CERTIFICATE, without a passphrase"
+    )
     metrics_port: int = Field(
         0, ge=0, le=65535, description="Port for /metrics of correlate and sink; 0: none"
     )
@@ -103,6 +150,19 @@ class Settings(BaseSettings):
     inflight_bytes_max: int = Field(
         64 * 1024 * 1024, ge=1024 * 1024, description="Bytes waiting for the log before 503"
     )
+    rate_requests_per_s: int = Field(
+        2_000, ge=0, description="Requests a second that one key may make; 0: no limit"
+    )
+    rate_events_per_s: int = Field(
+        100_000, ge=0, description="Events a second that one key may send; 0: no limit"
+    )
+    rate_processes: int = Field(
+        1,
+        ge=1,
+        le=1024,
+        description="Processes of a kind (`ingest`, `query`) that share these two; each takes its"
+        " share",
+    )
     sink_rows_max: int = Field(50_000, ge=1, description="Rows in one insert")
     sink_wait_ms: int = Field(
         500, ge=10, le=10_000, description="How long the sink collects rows for one insert"
@@ -117,6 +177,9 @@ class Settings(BaseSettings):
     )
     url: str = Field(
         "http://127.0.0.1:8080", description="Server that send, timeline and others talk to"
+    )
+    ca_file: str = Field(
+        "", description="PEM file of a CA that send, timeline and others trust, too"
     )
     key: SecretStr = Field(SecretStr(""), description="API key that send, timeline and others use")
 

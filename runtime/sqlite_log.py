@@ -68,15 +68,19 @@ class SqliteLog:
         self._writer.start()
 
     async def append(self, envelopes: Sequence[Envelope], *, timeout_s: float) -> list[Position]:
-        if not envelopes:
-            return []
         messages = [encode_envelope(envelope) for envelope in envelopes]
+        return await self.append_messages(messages, timeout_s=timeout_s)
+
+    async def append_messages(self, messages: list[bytes], *, timeout_s: float) -> list[Position]:
+        """The same for messages of any kind. Returns and raises as `append`."""
+        if not messages:
+            return []
         size = sum(map(len, messages))
         with self._lock:
             if self._inflight_bytes + size > self._inflight_bytes_max:
                 raise LogUnavailableError("the log is behind: too many bytes wait to be written")
             self._inflight_bytes += size
-            INFLIGHT_BYTES.set(self._inflight_bytes)
+        INFLIGHT_BYTES.inc(size)
         loop = asyncio.get_running_loop()
         done: asyncio.Future[list[Position]] = loop.create_future()
         done.add_done_callback(lambda _: self._release(size))
@@ -124,7 +128,7 @@ class SqliteLog:
     def _release(self, size: int) -> None:
         with self._lock:
             self._inflight_bytes -= size
-            INFLIGHT_BYTES.set(self._inflight_bytes)
+        INFLIGHT_BYTES.dec(size)
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -191,6 +195,18 @@ class SqliteLog:
             positions.append(landed)
         connection.execute("COMMIT")
         return positions
+
+
+def messages_in(path: Path) -> int:
+    """How many messages the file of a log holds that nobody writes to. Raises LogUnavailableError.
+
+    A log loses none, so that is the last one's offset.
+    """
+    try:
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            return SqliteLog._read_last_offset(connection)
+    except sqlite3.Error as error:
+        raise LogUnavailableError(f"reading the log {path}: {error}") from error
 
 
 def _resolve(append: _Append, outcome: list[Position] | LogUnavailableError) -> None:

@@ -5,9 +5,11 @@ from typing import Final
 EVENTS: Final = "audit.events"
 TIMELINE: Final = "audit.timeline"
 DEAD_LETTERS: Final = "audit.dead-letters"
+ACCESS: Final = "audit.access"
 
 CORRELATE_GROUP: Final = "opstrail-correlate"
 SINK_GROUP: Final = "opstrail-sink"
+ACCESS_GROUP: Final = "opstrail-access"
 
 # The generation of the timeline: a rebuild writes the next one.
 GENERATION: Final = 0

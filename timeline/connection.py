@@ -12,6 +12,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, DataError
 
 from runtime.errors import TimelineUnavailableError
+from runtime.tls import distrust
 from timeline.column import Table
 from timeline.open_answer import OpenAnswer
 from timeline.statement import Statement
@@ -109,6 +110,11 @@ def translated(doing: str) -> Iterator[None]:
             ) from error
         if code in _OUR_MISTAKES and not _is_occupied(error, code):
             raise AssertionError(f"{doing}: ClickHouse error {code}") from error
+        if (reason := distrust(error)) is not None:
+            raise TimelineUnavailableError(
+                f"{doing}: ClickHouse shows a certificate that is not trusted ({reason}); are"
+                " OPSTRAIL_CLICKHOUSE_CA_FILE and the name in OPSTRAIL_CLICKHOUSE_URL right?"
+            ) from error
         reason = getattr(error, "name", None) or f"error {code}" if code else type(error).__name__
         raise TimelineUnavailableError(
             f"{doing}: the timeline store did not answer as expected ({reason})"

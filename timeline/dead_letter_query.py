@@ -1,4 +1,4 @@
-"""Dead letters of an organization, the newest first.
+"""Dead letters of an organization: a page of them, the newest first, and one.
 
 A message that could not be read at all names no organization and is none of these.
 """
@@ -90,6 +90,30 @@ async def read_dead_letters(
     return DeadLetterPage(
         list(map(dead_letter_json, shown)), _write_cursor(_place(shown[-1])) if is_more else None
     )
+
+
+async def read_dead_letter(store: Store, scope: Scope, place: LogPlace) -> Received | None:
+    """The one from there; None when this scope sees none. Raises TimelineUnavailableError."""
+    partition, offset, event_index = place
+    parameters: dict[str, Any] = {
+        "partition": partition,
+        "offset": offset,
+        "event_index": event_index,
+    }
+    conditions = [
+        *scope.conditions(parameters),
+        "`partition` = {partition:UInt32}",
+        "`offset` = {offset:Int64}",
+        "`index` = {event_index:UInt32}",
+    ]
+    rows = await store.rows(
+        Statement(
+            f"SELECT {RECEIVED_COLUMNS} FROM {ddl.DEAD_LETTERS.name}"
+            f" WHERE {' AND '.join(conditions)} LIMIT 1",
+            parameters,
+        )
+    )
+    return received(rows[0]) if rows else None
 
 
 def _read(connection: Connection, scope: Scope, filters: DeadLetterFilters) -> list[Received]:

@@ -9,6 +9,7 @@ from schemas.times import format_us
 from timeline import ddl
 from timeline.cursor import read_name_cursor, write_name_cursor
 from timeline.parameters import INSTANCE_ID, LIMIT_DEFAULT, Parameters, refuse
+from timeline.scope import Scope
 from timeline.statement import Statement
 from timeline.store import Store
 from timeline.version_order import VersionKey, version_key
@@ -65,19 +66,21 @@ def parse_instance_filters(pairs: Iterable[tuple[str, str]]) -> InstanceFilters:
     )
 
 
-async def read_instances(store: Store, organization: str, filters: InstanceFilters) -> InstancePage:
+async def read_instances(store: Store, scope: Scope, filters: InstanceFilters) -> InstancePage:
     """A page of the register, sorted by id.
 
     Raises RefusedError: too many versions to compare; TimelineUnavailableError.
     """
     if filters.below is None:
-        rows = await store.rows(_statement(organization, filters))
+        rows = await store.rows(_statement(scope, filters))
     else:
         # An instance has one version, so each is in the answer to one of these at most.
         found = [
             row
-            for versions in _portions(await _versions_below(store, organization, filters.below))
-            for row in await store.rows(_statement(organization, filters, versions))
+            for versions in _portions(
+                await _versions_below(store, scope.organization, filters.below)
+            )
+            for row in await store.rows(_statement(scope, filters, versions))
         ]
         rows = sorted(found, key=lambda row: str(row[0]))
     items = [_instance_json(row) for row in rows[: filters.limit]]
@@ -85,13 +88,12 @@ async def read_instances(store: Store, organization: str, filters: InstanceFilte
     return InstancePage(items, write_name_cursor(_LIST, items[-1]["id"]) if is_more else None)
 
 
-async def read_instance(store: Store, organization: str, id_: str) -> InstanceJson | None:
+async def read_instance(store: Store, scope: Scope, id_: str) -> InstanceJson | None:
     """One instance by its id in lower case; None: never seen here."""
+    parameters: dict[str, Any] = {"id": id_}
+    conditions = [*in_scope(scope, parameters), "cli_instance_id = {id:String}"]
     rows = await store.rows(
-        Statement(
-            f"{_select('cli_instance_id = {id:String}')} GROUP BY cli_instance_id",
-            {"organization": organization, "id": id_},
-        )
+        Statement(f"{_select(conditions)} GROUP BY cli_instance_id", parameters)
     )
     return _instance_json(rows[0]) if rows else None
 
@@ -137,7 +139,19 @@ def _portions(versions: Sequence[str]) -> Iterator[list[str]]:
         yield portion
 
 
-def _select(condition: str) -> str:
+def in_scope(scope: Scope, parameters: dict[str, Any]) -> list[str]:
+    """An instance belongs to no workspace: whoever sees some sees those that were at work there."""
+    parameters["organization"] = scope.organization
+    conditions = ["organization = {organization:String}"]
+    if scope.workspace_patterns is not None:
+        seen = " AND ".join([*scope.conditions(parameters), "cli_instance_id != ''"])
+        conditions.append(
+            f"cli_instance_id IN (SELECT cli_instance_id FROM {ddl.ENTRIES.name} WHERE {seen})"
+        )
+    return conditions
+
+
+def _select(conditions: Sequence[str]) -> str:
     """Versions are merged first: a row of the table may stand in several parts of it."""
     return (
         "SELECT cli_instance_id, toUnixTimestamp64Micro(min(first)) AS first_us,"
@@ -152,19 +166,19 @@ def _select(condition: str) -> str:
         " min(first_sighting) AS first_here, max(last_sighting) AS latest,"
         " max(latest_hostname) AS hostname, max(latest_os) AS system,"
         " max(latest_arch) AS architecture, groupUniqArrayArray(actors) AS everybody"
-        f" FROM {ddl.INSTANCES.name} WHERE organization = {{organization:String}}"
-        f" AND {condition} GROUP BY cli_instance_id, cli_version)"
+        f" FROM {ddl.INSTANCES.name} WHERE {' AND '.join(conditions)}"
+        " GROUP BY cli_instance_id, cli_version)"
     )
 
 
 def _statement(
-    organization: str, filters: InstanceFilters, versions_below: Sequence[str] | None = None
+    scope: Scope, filters: InstanceFilters, versions_below: Sequence[str] | None = None
 ) -> Statement:
     parameters: dict[str, Any] = {
-        "organization": organization,
         "after_id": filters.after_id,
         "limit": filters.limit + 1,
     }
+    register = [*in_scope(scope, parameters), "cli_instance_id > {after_id:String}"]
     conditions = ["1"]
     if filters.versions:
         parameters["versions"] = list(filters.versions)
@@ -186,9 +200,8 @@ def _statement(
         if bound_us is not None:
             parameters[name] = bound_us
             conditions.append(f"{column} {sign} {{{name}:Int64}}")
-    select = _select("cli_instance_id > {after_id:String}")
     return Statement(
-        f"{select} GROUP BY cli_instance_id HAVING {' AND '.join(conditions)}"
+        f"{_select(register)} GROUP BY cli_instance_id HAVING {' AND '.join(conditions)}"
         " ORDER BY cli_instance_id LIMIT {limit:UInt32}",
         parameters,
     )

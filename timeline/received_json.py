@@ -1,5 +1,6 @@
 """A received snapshot as the API shows it. Pure."""
 
+import re
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
@@ -27,6 +28,15 @@ class LogPlace(NamedTuple):
             and 0 <= self.event_index < 2**32
         )
 
+    @property
+    def text(self) -> str:
+        """Safe in a path; `read_place` reads it."""
+        return "-".join(map(str, self))
+
+
+_NUMBER: Final = "(0|[1-9][0-9]{0,18})"
+PLACE_PATTERN: Final = f"^{_NUMBER}-{_NUMBER}-{_NUMBER}$"
+_PLACE: Final = re.compile(PLACE_PATTERN, re.ASCII)
 
 PLACE_COLUMNS: Final = "`partition`, `offset`, `index`"
 # In the order of `Received`.
@@ -57,6 +67,15 @@ class Received(NamedTuple):
         return LogPlace(*self[:3])
 
 
+def read_place(text: str) -> LogPlace | None:
+    """None for all but the very text of a place."""
+    found = _PLACE.fullmatch(text)
+    if found is None:
+        return None
+    place = LogPlace(*map(int, found.groups()))
+    return place if place.is_sound else None
+
+
 def received(row: Row) -> Received:
     return Received(*row)
 
@@ -75,7 +94,7 @@ def history_json(row: Received) -> ReceivedJson:
 def dead_letter_json(row: Received) -> ReceivedJson:
     """One dead letter of an organization."""
     return {
-        "id": f"{row.partition}-{row.offset}-{row.event_index}",
+        "id": row.place.text,
         "received_at": format_us(row.received_at),
         "workspace": row.workspace,
         "kind": row.kind,

@@ -72,6 +72,7 @@ def bind_views(
         "on_organization": _on_organization(),
         "on_workspace": _on_workspace("workspace", scope),
         "on_name": _on_workspace("name", scope),
+        "on_instance": _on_instance(database, scope),
     }
     return BoundViews(
         selects={view.name: _select(view).format(**filled) for view in VIEWS},
@@ -117,6 +118,17 @@ def _on_workspace(column: str, scope: Scope) -> str:
         f"{_on_organization()} AND ({_ROWS}.{column} IN {{{_NAMES}:Array(String)}} OR"
         f" arrayExists({prefix} -> startsWith({_ROWS}.{column}, {prefix}),"
         f" {{{_PREFIXES}:Array(String)}}))"
+    )
+
+
+def _on_instance(database: str, scope: Scope) -> str:
+    """The same instances as the list of them shows."""
+    if scope.workspace_patterns is None:
+        return _on_organization()
+    return (
+        f"{_on_organization()} AND {_ROWS}.cli_instance_id IN (SELECT {_ROWS}.cli_instance_id"
+        f" FROM `{database}`.{ddl.ENTRIES.name} AS {_ROWS}"
+        f" WHERE {_on_workspace('workspace', scope)} AND {_ROWS}.cli_instance_id != '')"
     )
 
 
@@ -331,7 +343,7 @@ _INSTANCES: Final = View(
     f" max({_ROWS}.latest_hostname) AS latest_hostname,"
     f" max({_ROWS}.latest_os) AS latest_os, max({_ROWS}.latest_arch) AS latest_arch,"
     f" groupUniqArrayArray({_ROWS}.actors) AS everybody"
-    f" FROM {{database}}.{ddl.INSTANCES.name} AS {_ROWS} WHERE {{on_organization}}"
+    f" FROM {{database}}.{ddl.INSTANCES.name} AS {_ROWS} WHERE {{on_instance}}"
     f" GROUP BY {_ROWS}.cli_instance_id, {_ROWS}.cli_version) AS {_ROWS}"
     f" GROUP BY {_ROWS}.cli_instance_id",
 )

@@ -25,8 +25,9 @@ from urllib.parse import unquote, urlsplit
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 
-from runtime.errors import TimelineUnavailableError, UnavailableError
+from runtime.errors import SettingsError, TimelineUnavailableError, UnavailableError
 from runtime.settings import Settings
+from runtime.tls import checked_ca_file
 from timeline.connection import Connection, Row, translated
 from timeline.sql_user import NoWallError, behind_wall, connect_walled, sql_user_name
 from timeline.statement import Statement
@@ -221,11 +222,12 @@ class Lane:
 def open_store(settings: Settings, *, sql_password: str | None = None) -> Store:
     """The store these settings name. Connects at first use: raises nothing that depends on it.
 
+    Raises SettingsError: the CA's file cannot be used.
     `sql_password` is that of the user for analysts' SQL, where `opstrail init` may have made one.
     """
     if settings.clickhouse_url:
         store = Store(
-            _server(settings.clickhouse_url),
+            _server(settings, settings.clickhouse_url),
             database=settings.clickhouse_database,
             memory_bytes_max=settings.memory_bytes_max,
             name="clickhouse",
@@ -258,26 +260,34 @@ def sql_wall_gap(settings: Settings, sql_password: str) -> str | None:
 
 def _sql_connect(settings: Settings, sql_password: str | None) -> Callable[[int], Client] | None:
     if settings.clickhouse_sql_url:
-        return _server(settings.clickhouse_sql_url)
+        return _server(settings, settings.clickhouse_sql_url)
     if sql_password is None:
         return None
     return behind_wall(
         _as_sql_user(settings, sql_password),
-        _server(settings.clickhouse_url),
+        _server(settings, settings.clickhouse_url),
         settings.clickhouse_database,
     )
 
 
 def _as_sql_user(settings: Settings, sql_password: str) -> Callable[[int], Client]:
     if settings.clickhouse_sql_url:
-        return _server(settings.clickhouse_sql_url)
+        return _server(settings, settings.clickhouse_sql_url)
     login = (sql_user_name(settings.clickhouse_database), sql_password)
-    return _server(settings.clickhouse_url, login)
+    return _server(settings, settings.clickhouse_url, login)
 
 
-def _server(url: str, login: tuple[str, str] | None = None) -> Callable[[int], Client]:
-    """`login`: a user and a password other than those of the address."""
+def _server(
+    settings: Settings, url: str, login: tuple[str, str] | None = None
+) -> Callable[[int], Client]:
+    """`login`: a user and a password other than those of the address. Raises SettingsError."""
     address = urlsplit(url)
+    ca_file = checked_ca_file(settings, "clickhouse_ca_file")
+    if ca_file is not None and address.scheme != "https":
+        raise SettingsError(
+            "OPSTRAIL_CLICKHOUSE_CA_FILE: has no effect on an http:// address; the ClickHouse"
+            " addresses must be https://"
+        )
     user, password = login or (
         unquote(address.username or "default"),
         unquote(address.password or ""),
@@ -288,6 +298,8 @@ def _server(url: str, login: tuple[str, str] | None = None) -> Callable[[int], C
             host=address.hostname or "localhost",
             port=address.port or (8443 if address.scheme == "https" else 8123),
             secure=address.scheme == "https",
+            verify=True,
+            ca_cert=ca_file,
             username=user,
             password=password,
             connect_timeout=CONNECT_TIMEOUT_S,

@@ -17,6 +17,7 @@ from runtime.log import Position
 from runtime.settings import load_settings
 from schemas.envelope import Envelope
 from schemas.kinds import ActorKind
+from tests.support.access_log import failures
 
 SECRET = b"position secret of the tests"
 SESSION_ID = "c5f4411d-641a-4b0a-8ee6-291d1c725c20"
@@ -66,6 +67,7 @@ class Edge:
         self.app = build_http_app(
             ingest_routes(
                 authenticator=Keys(),
+                failed_authentications=failures(),
                 log=self.log,
                 position_secret=SECRET,
                 clock=lambda: 1_774_360_000_000_000,

@@ -18,6 +18,7 @@ from runtime.log import Position
 from runtime.settings import Settings
 from schemas.envelope import Envelope, Event, decode_envelope, encode_envelope
 from schemas.kinds import ActorKind
+from tests.support.access_log import failures
 
 RECEIVED_AT: Final = 1_774_347_200_000_000
 POSITION_SECRET: Final = b"a secret of the installation"
@@ -142,6 +143,7 @@ class Server:
     def app(self) -> Starlette:
         return build_ingest_app(
             authenticator=self.keys,
+            failed_authentications=failures(),
             log=self.log,
             position_secret=POSITION_SECRET,
             clock=lambda: RECEIVED_AT,

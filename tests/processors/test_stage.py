@@ -1,6 +1,9 @@
 """One message of the log in; rows, batches and dead letters out."""
 
+import time
+
 import pytest
+from prometheus_client import REGISTRY
 
 from processors.snapshot_row import ROWS_PER_BATCH_MAX
 from processors.stage import Outcome, Stage
@@ -116,6 +119,19 @@ def test_the_stage_goes_on_after_an_undecodable_message() -> None:
     desk.handle(b"not an envelope", 0)
 
     assert len(desk.handle(message_of(run()), 1).batches[0]["entries"]) == 1
+
+
+def test_a_dead_letter_is_counted_and_its_time_told_by_reason() -> None:
+    named = {"reason": "undecodable"}
+    before = REGISTRY.get_sample_value("opstrail_dead_letters_total", named) or 0
+
+    started_s = time.time()
+    Desk().handle(b"garbage", 5)
+
+    assert REGISTRY.get_sample_value("opstrail_dead_letters_total", named) == before + 1
+    newest_s = REGISTRY.get_sample_value("opstrail_newest_dead_letter_timestamp_seconds", named)
+    assert newest_s is not None
+    assert started_s <= newest_s <= time.time()
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,15 @@ import pytest
 
 from schemas.entry import SnapshotRow
 from tests.query.problems import problem
-from tests.query.world import ADMIN, ANALYST, NARROW_ADMIN, OTHER, READER, World
+from tests.query.world import (
+    ADMIN,
+    ANALYST,
+    NARROW_ADMIN,
+    OTHER,
+    OTHER_ADMIN,
+    READER,
+    World,
+)
 from tests.timeline.trail import id_of, run_entry, session_entry, snapshot_row
 
 PATH = "/v1/dead-letters"
@@ -133,3 +141,60 @@ def test_a_period_that_ends_before_it_begins_is_refused(world: World) -> None:
 
 def test_an_unknown_parameter_is_refused(world: World) -> None:
     problem(world.get(f"{PATH}?actor=alice", ADMIN), 400, "unknown_parameter")
+
+
+def test_one_is_shown_with_where_it_stands_and_what_can_be_done(world: World) -> None:
+    world.trail.receive(dead(2, 1), offset=17, partition=3, actor="bob")
+    (listed,) = world.json(PATH, ADMIN)["items"]
+
+    shown = world.json(f"{PATH}/{listed['id']}", ADMIN)
+
+    assert shown.pop("source") == {
+        "topic": "audit.events",
+        "partition": 3,
+        "offset": 17,
+        "index": 1,
+    }
+    assert "under an id of its own" in shown["remedy"]
+    assert "force=true" in shown.pop("remedy")
+    assert shown.pop("resend_takes_force") is True
+    assert shown == listed
+
+
+def test_a_reason_of_a_newer_version_is_shown_as_it_is(world: World) -> None:
+    world.trail.receive(dead(1, reason="of_the_future"))
+
+    shown = world.json(f"{PATH}/0-1-0", ADMIN)
+
+    assert (shown["reason"], shown["detail"]) == ("of_the_future", None)
+    assert "after an upgrade" in shown["remedy"]
+    assert shown["resend_takes_force"] is False
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        *("0-1-1", "0-2-0", "1-1-0", "00-1-0", "0-1", "0-1-0-0", "0--1-0", "x", "0-1-0%0A"),
+        *(f"{2**32}-1-0", f"0-{2**63}-0", f"0-1-{2**32}", "0-1-" + "9" * 100, "0-1-%D9%A0"),
+    ],
+)
+def test_what_is_no_place_of_a_dead_letter_is_not_there(world: World, place: str) -> None:
+    world.trail.receive(dead(1))
+    assert world.get(f"{PATH}/0-1-0", ADMIN).status_code == 200
+
+    body = problem(world.get(f"{PATH}/{place}", ADMIN), 404, "not_found")
+
+    assert body["detail"] == "there is no such dead letter"
+
+
+def test_one_is_shown_only_to_its_own_administrators(world: World) -> None:
+    # What was used stands beside it.
+    world.trail.receive(dead(1), snapshot_row(run_entry(2), 1), workspace="other", offset=5)
+
+    assert world.get(f"{PATH}/0-5-0", ADMIN).status_code == 200
+    for key in (NARROW_ADMIN, OTHER_ADMIN):
+        problem(world.get(f"{PATH}/0-5-0", key), 404, "not_found")
+    problem(world.get(f"{PATH}/0-5-1", ADMIN), 404, "not_found")
+    for key in (READER, ANALYST):
+        problem(world.get(f"{PATH}/0-5-0", key), 403, "forbidden")
+    problem(world.get(f"{PATH}/0-5-0?force=true", ADMIN), 400, "unknown_parameter")

@@ -5,6 +5,8 @@ from control.database import open_control
 from query.services import query_services
 from runtime.settings import load_settings
 from tests.query.world import Keys
+from tests.support.access_log import MemoryAccessLog, failures
+from tests.support.memory_log import MemoryLog
 from timeline.store import Store
 
 
@@ -22,6 +24,9 @@ def test_embedded_has_one_partition_and_kafka_those_of_the_settings(
             store=store,
             control=control,
             authenticator=Keys("a", "b"),
+            access_log=MemoryAccessLog(),
+            log=MemoryLog(),
+            failed_authentications=failures(),
             position_secret=b"x",
             wall_clock=lambda: 7,
         )

@@ -81,3 +81,22 @@ def test_what_is_promised_is_shown_as_a_time(reads: Reads) -> None:
         assert await reads.view.json(2) == {"complete_until": None}
 
     run(ask())
+
+
+def test_readers_are_behind_by_the_age_of_what_they_have_it_all_up_to(reads: Reads) -> None:
+    assert run(reads.view.lag_s(1, 2_500_001)) == 2.5
+    assert run(reads.view.lag_s(2, 2_500_001)) is None
+
+
+def test_while_the_store_is_away_what_was_last_read_ages(reads: Reads) -> None:
+    run(reads.view.lag_s(1, 1_000_001))
+    reads.error = TimelineUnavailableError("away")
+    reads.now_s += 1
+
+    assert run(reads.view.lag_s(1, 60_000_001)) == 60
+
+
+def test_while_the_store_is_away_from_the_start_the_lag_is_not_known(reads: Reads) -> None:
+    reads.error = TimelineUnavailableError("away")
+
+    assert run(reads.view.lag_s(1, 60_000_001)) is None

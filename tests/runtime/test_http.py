@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -24,6 +25,7 @@ from runtime.errors import (
     UnavailableError,
 )
 from runtime.http import (
+    REQUEST_ID_PATTERN,
     AnswerBrokenOffError,
     Problem,
     bearer_token,
@@ -89,11 +91,12 @@ def ask(
     method: str = "GET",
     headers: Sequence[tuple[str, str]] = (),
     handlers: dict[Any, Any] | None = None,
+    base_url: str = "http://test",
 ) -> httpx.Response:
     async def send() -> httpx.Response:
         app = build_app([*ROUTES, *routes], exception_handlers=handlers)
         transport = httpx.ASGITransport(app=app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        async with httpx.AsyncClient(transport=transport, base_url=base_url) as client:
             return await client.request(method, path, headers=list(headers))
 
     return asyncio.run(send())
@@ -267,10 +270,118 @@ def test_every_answer_has_its_own_id_and_says_what_browsers_must_not_do(path: st
         assert answer.headers["cache-control"] == "no-store"
 
 
-def test_an_id_that_the_client_chose_goes_nowhere() -> None:
-    answer = ask("/v1/records/1", headers=[("X-Request-Id", SECRET)])
+@pytest.mark.parametrize(
+    "stated", ["a", "7", "ci-42_build.7", "4bf92f3577b34da6a3ce929d0e0e4736", "x" * 64]
+)
+@pytest.mark.parametrize("path", ["/v1/records/1", "/nothing", "/fail"])
+def test_an_id_that_the_client_chose_comes_back_and_is_on_the_lines(stated: str, path: str) -> None:
+    with capture_logs(processors=[structlog.contextvars.merge_contextvars]) as lines:
+        answer = ask(path, raising(ValueError()), headers=[("X-Request-Id", stated)])
 
-    assert SECRET not in str(answer.headers)
+    assert answer.headers.get_list("x-request-id") == [stated]
+    assert {line["request_id"] for line in lines} <= {stated}
+    assert bool(lines) == (path == "/fail")
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        "",
+        " ",
+        "a b",
+        "a\tb",
+        "a/b",
+        "a:b",
+        "a\u00e9",
+        '"a"',
+        "<b>",
+        "%0a",
+        "x" * 65,
+        "ghp_1234abcd",
+        "AKIA1234567890ABCDEF",
+        "opstrail_0123456789ABCDEFGHIJ",
+        "eyJhbGciOiJ.eyJzdWIiOiI.c2ln",
+    ],
+)
+def test_an_id_that_may_do_harm_or_be_a_secret_goes_nowhere(stated: str) -> None:
+    with capture_logs(processors=[structlog.contextvars.merge_contextvars]) as lines:
+        answer = ask(
+            "/fail",
+            raising(ValueError()),
+            headers=[("X-Request-Id", cast("Any", stated.encode("latin-1")))],
+        )
+
+    (request_id,) = answer.headers.get_list("x-request-id")
+    assert re.fullmatch("[0-9a-f]{16}", request_id)
+    assert [line["request_id"] for line in lines] == [request_id]
+
+
+def test_of_two_ids_neither_is_taken() -> None:
+    answer = ask("/v1/records/1", headers=[("X-Request-Id", "one"), ("X-Request-Id", "two")])
+
+    (request_id,) = answer.headers.get_list("x-request-id")
+    assert request_id not in ("one", "two", "one, two")
+
+
+@given(stated=st.binary(max_size=80))
+def test_no_bytes_in_the_place_of_an_id_make_an_answer_unsafe(stated: bytes) -> None:
+    answer = ask("/v1/records/1", headers=cast("Any", [(b"X-Request-Id", stated)]))
+
+    assert answer.status_code == 200
+    assert re.fullmatch(REQUEST_ID_PATTERN, answer.headers["x-request-id"])
+
+
+def test_no_problem_holds_the_id_so_that_equal_refusals_are_equal() -> None:
+    answers = [ask("/nothing", headers=[("X-Request-Id", stated)]) for stated in ("one", "two")]
+
+    assert answers[0].content == answers[1].content
+
+
+@pytest.mark.parametrize("path", ["/v1/records/1", "/nothing", "/fail", "/cached"])
+def test_no_answer_is_of_use_to_a_page_of_another_origin(path: str) -> None:
+    answer = ask(path, raising(ValueError()), headers=[("Origin", "https://elsewhere.example")])
+
+    assert answer.headers.get_list("content-security-policy") == [
+        "default-src 'none'; frame-ancestors 'none'"
+    ]
+    assert answer.headers.get_list("cross-origin-resource-policy") == ["same-origin"]
+    assert answer.headers.get_list("referrer-policy") == ["no-referrer"]
+    assert answer.headers.get_list("x-content-type-options") == ["nosniff"]
+    assert answer.headers.get_list("x-frame-options") == ["DENY"]
+    assert not [name for name in answer.headers if name.startswith("access-control-")]
+    assert "server" not in answer.headers
+
+
+def test_a_preflight_of_a_browser_is_a_wrong_method_that_allows_nothing() -> None:
+    answer = ask(
+        "/v1/records/1",
+        method="OPTIONS",
+        headers=[
+            ("Origin", "https://elsewhere.example"),
+            ("Access-Control-Request-Method", "PUT"),
+            ("Access-Control-Request-Headers", "authorization"),
+        ],
+    )
+
+    assert answer.status_code == 405
+    assert not [name for name in answer.headers if name.startswith("access-control-")]
+
+
+def test_only_over_tls_a_browser_is_told_to_stay_with_tls() -> None:
+    assert "strict-transport-security" not in ask("/v1/records/1").headers
+    for path in ("/v1/records/1", "/nothing", "/fail"):
+        answer = ask(path, raising(ValueError()), base_url="https://test")
+        assert answer.headers.get_list("strict-transport-security") == ["max-age=31536000"]
+
+
+def test_a_route_may_have_a_policy_of_its_own() -> None:
+    async def page(_request: Request) -> Response:
+        return Response("", headers={"Content-Security-Policy": "default-src 'self'"})
+
+    answer = ask("/page", Route("/page", page))
+
+    assert answer.headers.get_list("content-security-policy") == ["default-src 'self'"]
+    assert answer.headers["x-frame-options"] == "DENY"
 
 
 def test_an_answer_that_may_be_cached_says_so_itself() -> None:

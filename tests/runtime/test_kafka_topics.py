@@ -14,7 +14,10 @@ from schemas import topics
 from tests.support.opstrail import PARTITIONS  # of the one broker of a run: the topics are shared
 from tests.support.ports import HOST, free_port
 
-ALL = {topics.EVENTS, topics.TIMELINE, topics.DEAD_LETTERS, topics.STATE_CHANGELOG}
+ALL = {
+    *(topics.EVENTS, topics.TIMELINE, topics.DEAD_LETTERS, topics.ACCESS),
+    topics.STATE_CHANGELOG,
+}
 
 
 def settings_for(bootstrap: str, **changes: Any) -> Settings:

@@ -78,6 +78,11 @@ def test_a_stated_control_database_is_taken_as_it_is() -> None:
         ("RETENTION_HOURS", "0"),
         ("HORIZON_HOURS", "0"),
         ("LOST_AFTER_HOURS", "0"),
+        ("RATE_REQUESTS_PER_S", "-1"),
+        ("RATE_EVENTS_PER_S", "-1"),
+        ("RATE_EVENTS_PER_S", "0.5"),
+        ("RATE_PROCESSES", "0"),
+        ("RATE_PROCESSES", "1025"),
         ("LOST_AFTER_HOURS", ""),
         ("APPEND_TIMEOUT_S", "0"),
         ("APPEND_TIMEOUT_S", "121"),
@@ -89,6 +94,9 @@ def test_a_stated_control_database_is_taken_as_it_is() -> None:
         ("MEMORY_BYTES_MAX", "268435455"),
         ("LOG_LEVEL", "loud"),
         ("LOG_LEVEL", "INFO"),
+        ("KAFKA_SECURITY", "tls"),
+        ("KAFKA_SECURITY", ""),
+        ("KAFKA_SASL_MECHANISM", "GSSAPI"),
     ],
 )
 def test_a_bad_value_names_its_variable(
@@ -223,6 +231,25 @@ def test_a_file_that_is_not_there_is_named(config: Path) -> None:
 def test_settings_do_not_change_after_they_were_read() -> None:
     with pytest.raises(ValueError, match="frozen"):
         load_settings().__setattr__("port", 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("KAFKA_PASSWORD", SECRET),
+        ("CLICKHOUSE_URL", f"https://opstrail:{SECRET}@clickhouse"),
+        ("CLICKHOUSE_SQL_URL", f"https://reader:{SECRET}@clickhouse"),
+        ("CONTROL_URL", f"postgresql://opstrail:{SECRET}@db/opstrail"),
+    ],
+)
+def test_no_password_shows_when_settings_are_printed(
+    name: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(PREFIX + name, text)
+
+    settings = load_settings()
+
+    assert SECRET not in f"{settings!r} {settings}"
 
 
 def test_a_key_does_not_show_when_settings_are_printed(monkeypatch: pytest.MonkeyPatch) -> None:

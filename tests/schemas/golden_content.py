@@ -277,6 +277,23 @@ CONTENT: Final[dict[str, JsonObject]] = {
         "received_at": _RECEIVED_US,
         "content": bytes(range(256)),
     },
+    "access_event": {
+        "id": _id(_SESSION_ID),
+        "revision": 1,
+        "at": _RECEIVED_US,
+        "organization": "acme",
+        "actor": "alice",
+        "actor_kind": "person",
+        "key_id": "key-1",
+        "action": "export",
+        "operation": "GET /v1/records/{kind}/{id}/history",
+        "target": '{"path":{"kind":"ssh_session"},"query":[["format","csv"]]}',
+        "status": 200,
+        "rows": 2**40,
+        "request_id": "1f2e3d4c5b6a7988",
+        "client": "2001:db8::7",
+        "count": 2**33,
+    },
 }
 
 

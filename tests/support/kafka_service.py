@@ -9,7 +9,9 @@ import os
 import re
 import shutil
 import uuid
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 from aiokafka.client import AIOKafkaClient
@@ -60,6 +62,9 @@ _POM = f"""<project>
 </project>
 """
 
+# It lives for minutes and works little: compiling it well takes longer than that saves.
+_QUICK_START = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+
 # Of one broker alone, started for a moment: everything once, and no waiting for more members.
 _SETTINGS = {
     "process.roles": "broker,controller",
@@ -81,27 +86,41 @@ _SETTINGS = {
 }
 
 
-def program() -> Service:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doors:
+    """More listeners than the plain one, each named after its protocol."""
+
+    ports: Mapping[str, int]
+    settings: Mapping[str, str]
+    scram: Sequence[str]  # users, as the storage tool wants them
+
+
+NO_DOORS = Doors(ports={}, settings={}, scram=())
+
+
+def program(doors: Doors = NO_DOORS) -> Service:
     """A broker from its jars, not yet started. Raises ServiceMissingError without Java or jars."""
     java = _java()
     jars = cached(f"kafka-{KAFKA_VERSION}", _download) / "libs"
     port, controller_port = free_ports(2)
     with data_folder("kafka") as folder:
         settings = folder / "server.properties"
-        settings.write_text(_properties(_program_settings(folder, port, controller_port)))
+        settings.write_text(_properties(_program_settings(folder, port, controller_port, doors)))
         storage_tool = ["kafka.tools.StorageTool", "format", "-t", _cluster_id()]
+        for user in doors.scram:
+            storage_tool += ["--add-scram", user]
         run_tool(
-            [java, "-XX:TieredStopAtLevel=1", "-cp", f"{jars}/*", *storage_tool, "-c", settings],
+            [java, *_QUICK_START, "-cp", f"{jars}/*", *storage_tool, "-c", settings],
             folder=folder,
             timeout_s=JAVA_TIMEOUT_S,
         )
     return ProgramService(
         NAME,
         address=f"{HOST}:{port}",
-        ports=[port, controller_port],
+        ports=[port, controller_port, *doors.ports.values()],
         folder=folder,
         process=ChildProcess(
-            [java, "-Xmx512m", "-cp", f"{jars}/*", "kafka.Kafka", str(settings)],
+            [java, *_QUICK_START, "-Xmx512m", "-cp", f"{jars}/*", "kafka.Kafka", str(settings)],
             folder=folder,
             log=folder / "kafka.log",
         ),
@@ -188,15 +207,21 @@ def _cluster_id() -> str:
     return "A" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]
 
 
-def _program_settings(folder: Path, port: int, controller_port: int) -> dict[str, str]:
+def _program_settings(
+    folder: Path, port: int, controller_port: int, doors: Doors
+) -> dict[str, str]:
+    open_doors = {"PLAINTEXT": port, **doors.ports}
+    clients = ",".join(f"{name}://{HOST}:{number}" for name, number in open_doors.items())
+    protocols = ",".join(f"{name}:{name}" for name in open_doors)
     return {
         **_SETTINGS,
         "controller.quorum.voters": f"1@{HOST}:{controller_port}",
-        "listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controller_port}",
-        "advertised.listeners": f"PLAINTEXT://{HOST}:{port}",
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "listeners": f"{clients},CONTROLLER://{HOST}:{controller_port}",
+        "advertised.listeners": clients,
+        "listener.security.protocol.map": f"{protocols},CONTROLLER:PLAINTEXT",
         "inter.broker.listener.name": "PLAINTEXT",
         "log.dirs": str(folder / "logs"),
+        **doors.settings,
     }
 
 

@@ -31,6 +31,8 @@ BEYOND_SCHEMA = (
     # Programs may write a very small number with an exponent.
     "wait_s: seconds from 0 to 30",
     "a duration from 1m to 31d, such as 30m, 8h or 2d",
+    # The end of a key.
+    "Must lie in the future.",
 )
 # Of an event: what only shows when its fields are seen together, and whose key it is.
 EVENT_CODES_BEYOND_SCHEMA = {"ends_before_start", "looks_like_secret", "wrong_organization"}
@@ -61,7 +63,7 @@ def filter_failure(
 
 def _is_beyond_schema(problem: dict[str, Any]) -> bool:
     match problem["type"].rpartition(":")[2]:
-        case "sql_refused" | "looks_like_secret":
+        case "sql_refused" | "looks_like_secret" | "unknown_principal":
             return True
         case "all_events_refused":
             return any(map(_is_event_beyond_schema, problem["rejected"]))

@@ -1,0 +1,266 @@
+"""What cannot be used stops nothing and is kept; `opstrail dead-letters` shows and resends it."""
+
+import asyncio
+import contextlib
+import itertools
+import json
+import os
+import sqlite3
+import subprocess
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from processors.dead_letter import DEAD_LETTER_CODEC
+from schemas import topics
+from schemas.access_event import ACCESS_CODEC
+from schemas.entry import TIMELINE_CODEC
+from schemas.envelope import ENVELOPE_CODEC
+from tests.support.opstrail import (
+    PARTITIONS,
+    DistributedOpstrail,
+    EmbeddedOpstrail,
+    Opstrail,
+    User,
+    opstrail,
+)
+from tests.support.processes import wait_until
+
+WAIT_S = 60.0
+MODES = ("embedded", "distributed")
+_CODECS = {
+    topics.EVENTS: ENVELOPE_CODEC,
+    topics.TIMELINE: TIMELINE_CODEC,
+    topics.ACCESS: ACCESS_CODEC,
+}
+
+
+@pytest.fixture(scope="module", params=MODES)
+def system(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Opstrail]:
+    folder = tmp_path_factory.mktemp(request.param)
+    system: EmbeddedOpstrail | DistributedOpstrail
+    if request.param == "embedded":
+        system = EmbeddedOpstrail(folder)
+    else:
+        system = DistributedOpstrail(
+            folder,
+            kafka=request.getfixturevalue("kafka_bootstrap"),
+            clickhouse=request.getfixturevalue("clickhouse_url"),
+            postgres=request.getfixturevalue("postgres_url"),
+        )
+    try:
+        yield system
+    finally:
+        system.close()
+
+
+def run(workspace: str, **more: Any) -> dict[str, Any]:
+    return {
+        "type": "action_run",
+        "id": str(uuid.uuid4()),
+        "workspace": workspace,
+        "block": "nginx",
+        "action": "deploy",
+        "started_at": "2026-03-24T10:00:00Z",
+        "finished_at": "2026-03-24T10:05:00Z",
+        "exit_code": 0,
+        **more,
+    }
+
+
+def new_workspace() -> str:
+    return f"workspace-{uuid.uuid4().hex}"
+
+
+def command(system: Opstrail, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """`opstrail dead-letters …`."""
+    url, key = system.reading_url, system.admin_key
+    return subprocess.run(
+        opstrail("dead-letters", *arguments),
+        env={**os.environ, "OPSTRAIL_URL": url, "OPSTRAIL_KEY": key, "COLUMNS": "80"},
+        capture_output=True,
+        text=True,
+        timeout=WAIT_S,
+        check=False,
+    )
+
+
+def told(system: Opstrail, *arguments: str) -> Any:
+    ended = command(system, *arguments, "--json")
+    assert ended.returncode == 0, ended.stderr
+    return json.loads(ended.stdout)
+
+
+def test_a_dead_letter_is_found_shown_and_resent_and_log_order_still_decides(
+    system: Opstrail,
+) -> None:
+    """No dead letter of today's reasons can be mended: the log's past stays as it is."""
+    workspace = new_workspace()
+    first = run(workspace)
+    early = {**first, "finished_at": "2026-03-24T10:01:00Z", "started_at": "2026-03-24T09:00:00Z"}
+    user = User(system)
+    user.send(first)
+    user.send({**early, "block": "other"})
+    before = user.timeline(workspace=workspace)
+
+    (listed,) = told(system, "list", "--workspace", workspace)["items"]
+    shown = told(system, "show", listed["id"])
+    refused = command(system, "resend", listed["id"])
+    answer = told(system, "resend", listed["id"], "--force")
+    user.wait_for(answer["position"])
+
+    assert listed["reason"] == "conflicting_snapshot"
+    assert (shown["event"]["block"], shown["actor"]) == ("other", "admin")
+    assert shown["source"]["topic"] == topics.EVENTS
+    assert refused.returncode == 1
+    assert "?force=true" in refused.stderr
+    newest, oldest = told(system, "list", "--workspace", workspace)["items"]
+    assert oldest == listed
+    same = ("workspace", "kind", "record_id", "reason", "detail", "actor", "key_id", "event")
+    assert {name: newest[name] for name in same} == {name: listed[name] for name in same}
+    assert newest["received_at"] > listed["received_at"]
+    assert user.timeline(workspace=workspace) == before
+    history = user.get(f"/v1/records/action_run/{first['id']}/history")["items"]
+    assert [item["dead_reason"] for item in history] == [None, *["conflicting_snapshot"] * 2]
+    table = command(system, "list", "--workspace", workspace).stdout
+    assert listed["id"] in table
+    assert max(map(len, table.splitlines())) <= 80
+
+
+def test_who_resent_what_is_on_record_as_a_change(system: Opstrail) -> None:
+    workspace = new_workspace()
+    event = run(workspace)
+    user = User(system)
+    user.send(event, {**event, "block": "other"})
+    (listed,) = told(system, "list", "--workspace", workspace)["items"]
+    told(system, "resend", listed["id"], "--force")
+
+    operation = "POST /v1/dead-letters/{place}/resend"
+
+    def on_record() -> list[Any]:
+        items = user.get("/v1/access-log", operation=operation, limit="1000")["items"]
+        return [each for each in items if each["target"]["path"] == {"place": listed["id"]}]
+
+    wait_until(lambda: bool(on_record()), timeout_s=WAIT_S, what="the access log")
+    (access,) = on_record()
+    assert (access["action"], access["actor"]) == ("write", "admin")
+
+
+def poison(topic: str) -> list[bytes | None]:
+    """Messages that nobody can read: from nothing to one that ends too early."""
+    header = _CODECS[topic]._header
+    return [
+        *(None, b"", b"\x00", b"not Avro at all", b"\xc3\x01" + b"unknown!" + b"x" * 64),
+        *(header, header + b"\xff" * 64, header + b"\x02a" + b"\x00" * 8),
+    ]
+
+
+def test_what_nobody_can_read_stops_no_partition_of_no_topic(system: Opstrail) -> None:
+    user = User(system)
+    user.send(run(new_workspace()))
+    kept = _poisoned(system)
+    # So many that each partition gets some.
+    good = [run(new_workspace()) for _ in range(8 * PARTITIONS)]
+    user.send(*good)
+    user.get("/v1/workspaces", limit="7")
+
+    assert {event["id"] for event in good} <= {entry["id"] for entry in user.timeline()}
+    wait_until(
+        lambda: bool(user.get("/v1/access-log", operation="GET /v1/workspaces")["items"]),
+        timeout_s=WAIT_S,
+        what="the access log",
+    )
+    assert user.get("/v1/dead-letters", reason="conflicting_snapshot", limit="1000")["items"]
+    assert b"not Avro" not in user.ask("/v1/dead-letters", limit="1000").content
+    for letter, value in kept:
+        assert letter["content"] == value
+        assert letter["topic"] == topics.EVENTS
+        assert letter["detail"].startswith("envelope: ")
+        assert letter["organization"] == ""
+
+
+def _poisoned(system: Opstrail) -> Iterator[tuple[dict[str, Any], bytes]]:
+    """Writes into every partition; what came of those on audit.events, and what they were."""
+    if isinstance(system, DistributedOpstrail):
+        bootstrap = system.variables["OPSTRAIL_KAFKA_BOOTSTRAP"]
+        poisoned = asyncio.run(_poison_kafka(bootstrap))
+    else:
+        assert isinstance(system, EmbeddedOpstrail)
+        folder = system.folder / "data"
+        poisoned = _poison_sqlite(folder)
+
+    def kept() -> Iterator[tuple[dict[str, Any], bytes]]:
+        """Once all is done."""
+        letters = (
+            asyncio.run(_kafka_letters(bootstrap))
+            if isinstance(system, DistributedOpstrail)
+            else _sqlite_letters(folder)
+        )
+        by_place = {(each["partition"], each["offset"]): each for each in letters}
+        for place, value in poisoned.items():
+            yield by_place[place], value
+
+    return kept()
+
+
+async def _poison_kafka(bootstrap: str) -> dict[tuple[int, int], bytes]:
+    """What now stands on audit.events, by partition and offset."""
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all")
+    await producer.start()
+    poisoned: dict[tuple[int, int], bytes] = {}
+    try:
+        for topic in _CODECS:
+            for partition in range(PARTITIONS):
+                for key, value in itertools.product((None, b"nobody/nothing"), poison(topic)):
+                    if key is not None or value is not None:  # the client wants one of them
+                        sent = await producer.send_and_wait(
+                            topic, value, key=key, partition=partition
+                        )
+                        if topic == topics.EVENTS:
+                            poisoned[sent.partition, sent.offset] = value or b""
+    finally:
+        await producer.stop()
+    return poisoned
+
+
+async def _kafka_letters(bootstrap: str) -> list[dict[str, Any]]:
+    """Others may have been on the broker before."""
+    partitions = [TopicPartition(topics.DEAD_LETTERS, number) for number in range(PARTITIONS)]
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap)
+    await consumer.start()
+    letters: list[dict[str, Any]] = []
+    try:
+        consumer.assign(partitions)
+        ends = await consumer.end_offsets(partitions)
+        await consumer.seek_to_beginning(*partitions)
+        while any([await consumer.position(each) < end for each, end in ends.items()]):
+            for messages in (await consumer.getmany(timeout_ms=500)).values():
+                letters += [DEAD_LETTER_CODEC.decode(message.value) for message in messages]
+    finally:
+        await consumer.stop()
+    return letters
+
+
+def _poison_sqlite(folder: Path) -> dict[tuple[int, int], bytes]:
+    """The same for the embedded logs."""
+    poisoned: dict[tuple[int, int], bytes] = {}
+    for name, topic in (("log.db", topics.EVENTS), ("access.db", topics.ACCESS)):
+        with contextlib.closing(sqlite3.connect(folder / name, timeout=WAIT_S)) as log, log:
+            for value in poison(topic):
+                sql = "INSERT INTO envelopes (message) VALUES (?)"
+                offset = log.execute(sql, [value or b""]).lastrowid
+                if topic == topics.EVENTS:
+                    poisoned[0, offset or 0] = value or b""
+    return poisoned
+
+
+def _sqlite_letters(folder: Path) -> list[dict[str, Any]]:
+    with contextlib.closing(sqlite3.connect(folder / "correlate.db", timeout=WAIT_S)) as state:
+        rows = state.execute("SELECT letter FROM dead_letters").fetchall()
+    return [DEAD_LETTER_CODEC.decode(letter) for (letter,) in rows]
