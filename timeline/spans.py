@@ -75,9 +75,10 @@ def spans_sql(
     far_us = max(0, reach.start - max(LOOK_BACK_US, lost_after_us))
     far = _hours(table, "far", far_us, reach.end, parameters)
     near = _hours(table, "near", max(0, reach.start - lost_after_us), reach.start, parameters)
-    # Few are open, and only of them a later revision may say that they were over before.
-    open_ids = (
-        f"SELECT id FROM {table.name} WHERE {' AND '.join(keys)}"
+    # Few are open, and only of them a later revision may say that they were over before. With their
+    # starts, by which the index finds them.
+    opened = (
+        f"SELECT occurred_at, id FROM {table.name} WHERE {' AND '.join(keys)}"
         f" AND {near} AND occurred_at >= {time_sql('near_start')} AND is_open"
     )
     # The table's index by end knows the first; where the other one stood beside it with an OR, the
@@ -90,7 +91,11 @@ def spans_sql(
         )
     )
     ever_open = " AND ".join(
-        (*keys, near, f"occurred_at >= {time_sql('near_start')} AND id IN ({open_ids})")
+        (
+            *keys,
+            near,
+            f"occurred_at >= {time_sql('near_start')} AND (occurred_at, id) IN ({opened})",
+        )
     )
     more = "".join(f", `{name}`" for name in columns)
     read = (
