@@ -85,22 +85,6 @@ class Client:
         finally:
             answer.close()
 
-    @contextmanager
-    def download(
-        self, method: str, path: str, *, first_byte_wait_s: float
-    ) -> Iterator[tuple[int | None, Iterator[bytes]]]:
-        """How many bytes a large answer has, if it says so, and these as they come.
-
-        It may take so long to begin. Raises as `stream`.
-        """
-        timeout = httpx.Timeout(_TIMEOUT_S, read=first_byte_wait_s)
-        answer = self._ask(method, path, is_stream=True, timeout=timeout)
-        try:
-            length = answer.headers.get("Content-Length", "")
-            yield (int(length) if length.isdigit() else None), self._chunks(answer)
-        finally:
-            answer.close()
-
     def send(self, body: bytes, media_type: str) -> dict[str, Any]:
         """Post events; the answer, also when every event was refused (422)."""
         answer = self._ask(

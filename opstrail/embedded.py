@@ -26,9 +26,8 @@ from opstrail.http_app import build_http_app
 from processors.embedded import EmbeddedPipeline
 from processors.embedded_access import EmbeddedAccessPipeline
 from query.app import query_routes
-from query.backup_copies import Backups
 from query.services import Lag, query_services
-from runtime.backup_archive import ACCESS, CONTROL, LOG
+from runtime.backup_archive import ACCESS, LOG
 from runtime.clock import wall_clock_us
 from runtime.errors import SettingsError
 from runtime.settings import Settings
@@ -108,7 +107,6 @@ class Embedded:
                 failed_authentications=failed_authentications,
                 position_secret=secret,
                 wall_clock=wall_clock_us,
-                backups=_backups(folder, control),
             )
             self._logs: Final = ((log, pipeline), (accesses, access_pipeline))
             self._label_mirror: Final = services.label_mirror
@@ -183,14 +181,6 @@ async def _ask_access_log(log: SqliteAccessLog, pipeline: EmbeddedAccessPipeline
     """Return when reading can be put on record. Raises UnavailableError."""
     await log.ping(timeout_s=_CHECK_TIMEOUT_S)
     await pipeline.ping()
-
-
-def _backups(folder: Path, control: Control) -> Backups:
-    databases = {LOG: folder / LOG, ACCESS: folder / ACCESS}
-    # Of PostgreSQL a copy is made with its own tools.
-    if (file := control.file) is not None:
-        databases[CONTROL] = file
-    return Backups(folder, databases, wall_clock_us)
 
 
 def _submit_key(control: Control, name: str, kind: ActorKind) -> str:

@@ -28,7 +28,7 @@ from runtime.kafka_security import IN_THE_OPEN, KafkaSecurity, away
 from runtime.metrics import WATERMARK_LAG_SECONDS, count_dead_letter
 from schemas import topics
 from schemas.codec import UndecodableError
-from schemas.entry import TIMELINE_CODEC, TimelineBatch, row_count
+from schemas.entry import TimelineBatch, decode_batch, row_count
 from schemas.kinds import DeadLetterReason
 from schemas.limits import US_PER_S
 from timeline.writer import EntryWriter
@@ -232,7 +232,7 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships n
                 break
             taken.append(message)
             try:
-                batch: TimelineBatch = TIMELINE_CODEC.decode(message.value or b"")  # type: ignore[assignment]
+                batch = decode_batch(message.value or b"")
             except UndecodableError as error:
                 count_dead_letter(DeadLetterReason.UNDECODABLE)
                 self._log.error(

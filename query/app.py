@@ -6,7 +6,6 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from query.access_log import access_log_routes
-from query.backup import backup_routes
 from query.cases import case_routes
 from query.dead_letters import dead_letter_routes
 from query.deployments import deployment_routes
@@ -48,7 +47,6 @@ def query_routes(services: QueryServices) -> list[Route]:
         *principal_routes(services),
         *key_routes(services),
         *access_log_routes(services),
-        *backup_routes(services),
     ]
 
 

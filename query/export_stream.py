@@ -10,7 +10,7 @@ Must stay true:
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import pyarrow as pa
 import structlog
@@ -48,28 +48,6 @@ def ndjson_response(items: AsyncIterator[Sequence[Any]], *, filename: str) -> St
     given = RowCount()
     media_type = ExportFormat.NDJSON.media_type
     return _ExportResponse(_lines(items, given), items, given, media_type, filename)
-
-
-class Closes(Protocol):
-    """What an answer is made from, and is closed with it."""
-
-    async def aclose(self) -> None: ...
-
-
-def file_response(
-    chunks: AsyncGenerator[bytes, None],
-    source: Closes,
-    given: "RowCount",
-    *,
-    media_type: str,
-    filename: str,
-    bytes_: int,
-) -> StreamingResponse:
-    """A file of so many bytes. `source` is closed whatever happens, `given` for `chunks` to count.
-
-    `filename` as above.
-    """
-    return _ExportResponse(chunks, source, given, media_type, filename, bytes_)
 
 
 class RowCount:
@@ -124,19 +102,16 @@ class _ExportResponse(StreamingResponse):
     def __init__(
         self,
         chunks: AsyncGenerator[bytes, None],
-        source: AsyncIterator[Any] | Closes,
+        source: AsyncIterator[Any],
         given: RowCount,
         media_type: str,
         filename: str,
-        bytes_: int | None = None,
     ) -> None:
         headers = {
             "Content-Type": media_type,
             "Content-Disposition": f'attachment; filename="{filename}"',
             "Vary": "Accept",
         }
-        if bytes_ is not None:
-            headers["Content-Length"] = str(bytes_)
         super().__init__(chunks, headers=headers)
         self._chunks = chunks
         self._source = source

@@ -10,7 +10,6 @@ from control.authenticator import Principal
 from control.database import Control
 from control.failed_authentications import FailedAuthentications
 from query.access_record import AccessRecorder
-from query.backup_copies import Backups
 from query.label_mirror import LabelMirror
 from query.watermark_view import WatermarkView
 from runtime.access_log import AccessLog
@@ -42,7 +41,6 @@ class QueryServices:
 
     `deploy_actions` count as deployments where a workspace does not say otherwise. `log` is for
     what is sent again (query/dead_letter_resend.py); `append_timeout_s`: how long to wait for it.
-    `backups` None: the data is elsewhere.
     """
 
     store: Store
@@ -60,7 +58,6 @@ class QueryServices:
     lost_after_us: int
     deploy_actions: Sequence[str]
     wall_clock: WallClock
-    backups: Backups | None = None
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -90,7 +87,6 @@ def query_services(
     failed_authentications: FailedAuthentications,
     position_secret: bytes,
     wall_clock: WallClock,
-    backups: Backups | None = None,
 ) -> QueryServices:
     """The services these settings describe. Nothing connects yet."""
     return QueryServices(
@@ -109,5 +105,4 @@ def query_services(
         lost_after_us=settings.lost_after_us,
         deploy_actions=settings.deploy_action_names,
         wall_clock=wall_clock,
-        backups=backups,
     )

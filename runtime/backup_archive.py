@@ -30,7 +30,7 @@ from schemas.limits import KIB, MIB
 
 FORMAT: Final = 1
 LOG, CONTROL, ACCESS = "log.db", "control.db", "access.db"
-# The order they are copied in, and stand in; docs/decisions/0018 says why.
+# The order they are copied in, and stand in; docs/decisions/0019 says why.
 DATABASES: Final = (LOG, CONTROL, ACCESS)
 _NEEDED: Final = frozenset({LOG, ACCESS})
 _HEAD, _MANIFEST = "backup.json", "manifest.json"

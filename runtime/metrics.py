@@ -7,7 +7,7 @@ from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from schemas.kinds import DeadLetterReason
+from schemas.kinds import CLI_INSTANCE, DeadLetterReason, Kind
 from schemas.rejections import RejectionCode
 
 EVENTS_ACCEPTED: Final = Counter("opstrail_events_accepted", "Events answered with 202", ["type"])
@@ -68,6 +68,8 @@ def _start_at_zero() -> None:
         DEAD_LETTERS.labels(reason)
     for code in RejectionCode:
         EVENTS_REJECTED.labels(code)
+    for type_ in (*Kind, CLI_INSTANCE):
+        EVENTS_ACCEPTED.labels(type_)
 
 
 _start_at_zero()

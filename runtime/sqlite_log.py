@@ -197,18 +197,6 @@ class SqliteLog:
         return positions
 
 
-def messages_in(path: Path) -> int:
-    """How many messages the file of a log holds that nobody writes to. Raises LogUnavailableError.
-
-    A log loses none, so that is the last one's offset.
-    """
-    try:
-        with contextlib.closing(sqlite3.connect(path)) as connection:
-            return SqliteLog._read_last_offset(connection)
-    except sqlite3.Error as error:
-        raise LogUnavailableError(f"reading the log {path}: {error}") from error
-
-
 def _resolve(append: _Append, outcome: list[Position] | LogUnavailableError) -> None:
     def settle() -> None:
         if append.done.done():

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from schemas.codec import Codec
+from schemas.codec import Codec, UndecodableError
 from schemas.envelope import id_bytes, id_text
 from schemas.limits import KIB
 
@@ -24,6 +24,13 @@ SQL_TARGET_BYTES_MAX: Final = 16 * KIB
 BEGUN: Final = 0
 ENDED: Final = 1
 ACCESS_REVISION_MAX: Final = 255
+# Avro's numbers are wider than what the table holds.
+_MOST: Final = {
+    "revision": ACCESS_REVISION_MAX,
+    "status": 65_535,
+    "rows": (1 << 63) - 1,
+    "count": (1 << 63) - 1,
+}
 
 
 class AccessAction(StrEnum):
@@ -100,4 +107,7 @@ def encode_access_event(event: AccessEvent) -> bytes:
 def decode_access_event(message: bytes) -> AccessEvent:
     """Raises UndecodableError."""
     datum = ACCESS_CODEC.decode(message)
+    for name, most in _MOST.items():
+        if not 0 <= (datum[name] or 0) <= most:
+            raise UndecodableError(f"access_event: {name} out of range")
     return AccessEvent(**{**datum, "id": id_text(datum["id"])})

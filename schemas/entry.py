@@ -10,12 +10,13 @@ from uuid import UUID
 
 from typing_extensions import TypedDict
 
-from schemas.codec import Codec
+from schemas.codec import Codec, UndecodableError
 
 TIMELINE_CODEC: Final = Codec("timeline_batch")
 
 LINK_NAMESPACE: Final = UUID("6f1c1d0e-5b0b-4f6f-9a37-3e0d7f0f5c21")
 CONFIGURED_BY: Final = "configured_by"
+_UINT32_END: Final = 1 << 32
 
 
 class LinkRow(TypedDict):
@@ -102,6 +103,19 @@ class TimelineBatch(TypedDict):
     actor_kind: NotRequired[str]
     key_id: NotRequired[str]
     snapshots: NotRequired[list[SnapshotRow]]
+
+
+def decode_batch(message: bytes) -> TimelineBatch:
+    """Raises UndecodableError, also for numbers that the tables cannot hold."""
+    batch: TimelineBatch = TIMELINE_CODEC.decode(message)  # type: ignore[assignment]
+    is_sound = (
+        0 <= batch["partition"] < _UINT32_END
+        and all(entry["revision"] >= 0 for entry in batch["entries"])
+        and all(0 <= each["index"] < _UINT32_END for each in batch.get("snapshots", ()))
+    )
+    if not is_sound:
+        raise UndecodableError("timeline_batch: a number out of range")
+    return batch
 
 
 def row_count(batch: TimelineBatch) -> int:

@@ -40,8 +40,8 @@ _SEARCHED: Final = frozenset(
         *("configured_by_commit", "unexplained", "revision"),
     )
 )
-# Few values, as far as an organization goes: summaries over months group by them, and then read half
-# as long. Not what may be as many as there are machines.
+# Few values, as far as an organization goes: summaries over months group by them, and then read
+# half as long. Not what may be as many as there are machines.
 _FEW: Final = frozenset(
     (
         *("organization", "workspace", "actor"),

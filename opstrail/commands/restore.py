@@ -46,13 +46,17 @@ def command(settings: Settings, file: Path, data_dir: Path | None, as_json: bool
     except OSError as error:
         raise RefusedError(f"{error.filename or file}: {error.strerror or error}") from error
     has_control = CONTROL in made.databases
+    if not has_control and not settings.control_url:
+        # Going on would make a new one, with keys nobody has.
+        raise SettingsError(
+            f"OPSTRAIL_CONTROL_URL: the control database is not inside. {folder} holds the rest:"
+            " restore PostgreSQL, set its address, and `opstrail up` makes the timeline"
+        )
     # What was restored, and not what another installation may use at this moment.
     here = {"data_dir": folder, "control_url": "" if has_control else settings.control_url}
     handled = _replay(settings.model_copy(update=here), is_shown=is_shown)
     _tell(made, folder, handled, as_json=as_json)
-    if not has_control:
-        click.echo("the control database is PostgreSQL and not inside: restore that too", err=True)
-    elif settings.control_url:
+    if has_control and settings.control_url:
         click.echo(f"OPSTRAIL_CONTROL_URL is set: the restored one is {folder / CONTROL}", err=True)
 
 

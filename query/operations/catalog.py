@@ -7,7 +7,6 @@ from query.operations.access import ACCESS_OPERATIONS, ACCESS_SCHEMAS
 from query.operations.access_log import ACCESS_LOG_OPERATIONS, ACCESS_LOG_SCHEMAS
 from query.operations.analysis import ANALYSIS_OPERATIONS, ANALYSIS_SCHEMAS
 from query.operations.answers import COMMON_SCHEMAS
-from query.operations.backup import BACKUP_OPERATIONS
 from query.operations.entry_schema import ENTRY_SCHEMAS
 from query.operations.health import HEALTH_OPERATIONS, HEALTH_SCHEMAS
 from query.operations.investigation import INVESTIGATION_OPERATIONS, INVESTIGATION_SCHEMAS
@@ -24,7 +23,6 @@ QUERY_OPERATIONS: Final[tuple[Operation, ...]] = (
     *ANALYSIS_OPERATIONS,
     *ACCESS_OPERATIONS,
     *ACCESS_LOG_OPERATIONS,
-    *BACKUP_OPERATIONS,
     *HEALTH_OPERATIONS,
 )
 QUERY_SCHEMAS: Final[Mapping[str, JsonSchema]] = {

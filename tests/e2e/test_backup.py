@@ -16,6 +16,7 @@ from typing import Any, Self
 import httpx
 import pytest
 
+from opstrail.restored_folder import restore_folder
 from opstrail.story import story
 from tests.support.opstrail import EmbeddedOpstrail, Event, User, leaked_keys, opstrail
 
@@ -90,6 +91,12 @@ def command(system: EmbeddedOpstrail, *arguments: str) -> subprocess.CompletedPr
     )
 
 
+def take(system: EmbeddedOpstrail, backup: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return command(
+        system, "backup", str(backup), "--data-dir", str(system.folder / "data"), *options
+    )
+
+
 def tell_all_sorts_of_things(system: EmbeddedOpstrail) -> str:
     """A position after which nothing of it changes any more."""
     user = User(system)
@@ -123,7 +130,7 @@ def restored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Restored]:
             lambda: len(stream.accepted) > 400, timeout_s=60, what="events to be accepted"
         )
         accepted_before = list(stream.accepted)
-        made = command(living, "backup", str(backup), "--json")
+        made = take(living, backup, "--json")
         assert made.returncode == 0, made.stderr
         during = len(stream.accepted) - len(accepted_before)
     assert during > 0, "sending went on meanwhile"
@@ -194,6 +201,25 @@ def test_a_restored_copy_goes_on(restored: Restored) -> None:
     assert [entry["id"] for entry in user.timeline(workspace="acme-after")] == [event["id"]]
 
 
+def test_a_restore_broken_off_after_unpacking_is_ended_by_the_next_start(
+    restored: Restored, tmp_path: Path
+) -> None:
+    with restored.backup.open("rb") as file:
+        restore_folder(file, tmp_path / "data", lambda _: None)
+    shutil.copy(restored.living.folder / "data" / "admin.key", tmp_path / "data" / "admin.key")
+
+    system = EmbeddedOpstrail(tmp_path)
+    user = User(system)
+    user.wait_for(user.send(session("acme-after"))["position"])
+    found = [entry["id"] for entry in user.timeline(workspace="acme-quiet")]
+    there = [entry["id"] for entry in User(restored.living).timeline(workspace="acme-quiet")]
+    streamed = {entry["id"] for entry in user.timeline()}
+    system.close()
+
+    assert found == there
+    assert set(restored.accepted_before) <= streamed
+
+
 def test_a_backup_is_its_owners_alone_and_holds_no_key(restored: Restored) -> None:
     assert stat.S_IMODE(restored.backup.stat().st_mode) == 0o600
     assert not leaked_keys(restored.backup.read_bytes().decode("latin-1"))
@@ -201,31 +227,11 @@ def test_a_backup_is_its_owners_alone_and_holds_no_key(restored: Restored) -> No
     for name in ("log.db", "control.db", "access.db"):
         mode = (restored.copy.folder / "data" / name).stat().st_mode
         assert stat.S_IMODE(mode) == 0o600
-    assert [each.name for each in restored.backup.parent.glob("*.part")] == []
-    assert not (restored.living.folder / "data" / "backup").exists()
-
-
-def test_a_backup_is_on_record(restored: Restored) -> None:
-    taken = asked(restored.living, "/v1/access-log", action="export")["items"]
-
-    (access,) = (each for each in taken if each["operation"] == "POST /v1/backup")
-    assert access["status"] == 200
-    assert access["rows"] > 0
-
-
-def test_a_backup_takes_the_one_who_operates_the_installation(restored: Restored) -> None:
-    with httpx.Client(base_url=restored.copy.url) as http:
-        admin = {"Authorization": f"Bearer {restored.copy.admin_key}"}
-        wanted = {"principal": "admin", "name": "x", "roles": ["admin"], "workspaces": None}
-        key = http.post("/v1/keys", json=wanted, headers=admin).json()["key"]
-
-        assert (
-            http.post("/v1/backup", headers={"Authorization": f"Bearer {key}"}).status_code == 403
-        )
+    assert list(restored.backup.parent.glob(f"{restored.backup.name}?*")) == []
 
 
 def test_nothing_is_overwritten(restored: Restored) -> None:
-    again = command(restored.copy, "backup", str(restored.backup))
+    again = take(restored.copy, restored.backup)
     into = command(
         restored.copy, "restore", str(restored.backup), "--data-dir", str(restored.copy.folder)
     )

@@ -1,8 +1,15 @@
-"""The range that a commit records before an insert. The sink itself is tested against Kafka."""
+"""What the sink does without Kafka: the range that a commit records before an insert, its lag."""
+
+import asyncio
+from typing import Any, cast
 
 import pytest
+from aiokafka import TopicPartition
+from prometheus_client import REGISTRY
 
-from processors.sink import range_metadata, recorded_end
+from processors.sink import Sink, range_metadata, recorded_end
+from runtime.errors import TimelineUnavailableError
+from timeline.watermark_query import Watermark
 
 
 @pytest.mark.parametrize("end", [0, 1, 5_000, 2**63 - 1])
@@ -40,3 +47,36 @@ def test_metadata_that_records_no_range_is_none(metadata: str | None) -> None:
 def test_metadata_of_somebody_else_records_no_range() -> None:
     for metadata in ('{"next": true}', "[" * 100_000):
         assert recorded_end(metadata) is None
+
+
+def test_while_the_store_is_away_the_timeline_ages(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_us = 60_000_000
+    lags: list[float | None] = []
+
+    class Writer:
+        async def read_watermarks(self) -> dict[int, Watermark]:
+            return {3: Watermark(7, 50_000_000)}
+
+    async def no_ends() -> dict[TopicPartition, int]:
+        return {}
+
+    async def away_twice() -> None:
+        nonlocal now_us
+        lags.append(REGISTRY.get_sample_value("opstrail_watermark_lag_seconds"))
+        if len(lags) < 3:
+            now_us += 5_000_000
+            raise TimelineUnavailableError("away")
+
+    async def play() -> None:
+        sink = Sink(
+            "nobody:9092", cast("Any", Writer()), rows_max=1, wait_s=1, clock=lambda: now_us
+        )
+        monkeypatch.setattr(sink, "_recorded_ends", no_ends)
+        await sink.on_partitions_assigned([TopicPartition("audit.timeline", 3)])
+        await sink._until_stored(away_twice)
+        await sink._consumer.stop()
+
+    monkeypatch.setattr("processors.sink._RETRY_S", 0)
+    asyncio.run(play())
+
+    assert lags[1:] == [15, 20]

@@ -1,5 +1,6 @@
 """One message of the log in; rows, batches and dead letters out."""
 
+import dataclasses
 import time
 
 import pytest
@@ -101,6 +102,28 @@ def test_a_cli_instance_that_lacks_what_it_must_state_makes_its_message_undecoda
 
     assert [letter["reason"] for letter in outcome.dead_letters] == ["undecodable"]
     assert outcome.batches[0]["observations"] == []
+
+
+@pytest.mark.parametrize(
+    ("delivery", "name", "inside"),
+    [
+        *((run(1), name, None) for name in ("block", "action")),
+        (session(1), "host", "inventory_name"),
+    ],
+)
+def test_a_required_text_that_is_empty_makes_its_message_undecodable_and_changes_nothing(
+    delivery: Delivery, name: str, inside: str | None
+) -> None:
+    (envelope,) = envelopes_of([run(2), delivery])
+    fields = dict(envelope.events[1].fields)
+    fields[name] = "" if inside is None else {**fields[name], inside: ""}
+    events = [envelope.events[0], Event(envelope.events[1].type, fields)]
+    desk = Desk()
+
+    outcome = desk.handle(encode_envelope(dataclasses.replace(envelope, events=events)), 0)
+
+    assert [letter["reason"] for letter in outcome.dead_letters] == ["undecodable"]
+    assert desk.stage.facts == 0
 
 
 def test_a_time_that_no_calendar_holds_makes_its_message_undecodable_and_changes_nothing() -> None:

@@ -17,12 +17,13 @@ import query.watermark_view
 from query.app import build_query_app
 from query.entry_export import entry_schema
 from query.export_format import ExportFormat
-from query.item_columns import DEAD_LETTERS, DEPLOYMENTS, HISTORY, INSTANCES, WORKSPACES
+from query.item_columns import DEAD_LETTERS, DEPLOYMENTS, GAPS, HISTORY, INSTANCES, WORKSPACES
 from runtime.errors import TimelineUnavailableError
 from runtime.http import AnswerBrokenOffError
 from schemas.entry import ObservationRow
 from schemas.kinds import Kind
 from schemas.times import parse_us, to_datetime
+from tests.query.around import LAPTOP, arrived
 from tests.query.problems import problem
 from tests.query.test_instances import seen
 from tests.query.world import ADMIN, ANALYST, OTHER, READER, World
@@ -426,10 +427,12 @@ def test_the_register_is_exported_whole(registered: World, form: str) -> None:
 def test_every_other_list_comes_as_a_file_too(world: World) -> None:
     world.trail.put(run_entry(1), run_entry(2, "11:00", "11:05"))
     world.put("/v1/workspaces/acme", {"environment": "production", "labels": {"team": "shop"}})
+    arrived(world.trail, LAPTOP, {1: "10:00", 3: "10:30"})
     for path, schema in (
         ("/v1/deployments", DEPLOYMENTS),
         ("/v1/workspaces", WORKSPACES),
         ("/v1/dead-letters", DEAD_LETTERS),
+        ("/v1/gaps", GAPS),
         (f"/v1/records/action_run/{id_of(1)}/history", HISTORY),
     ):
         items = world.json(path, ADMIN)["items"]

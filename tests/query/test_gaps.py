@@ -1,4 +1,5 @@
 import itertools
+import json
 from typing import Any
 
 import pytest
@@ -200,3 +201,12 @@ def test_gaps_come_as_a_file(world: World) -> None:
     ]
     lines = world.get("/v1/gaps?format=ndjson", ANALYST).text.splitlines()
     assert len(lines) == 2
+
+
+def test_a_file_holds_all_gaps_however_many(world: World) -> None:
+    counts = range(0, 2 * 1_301, 2)
+    arrived(world.trail, LAPTOP, dict.fromkeys(counts, "10:00"))
+
+    lines = world.get("/v1/gaps?format=ndjson", ANALYST).text.splitlines()
+
+    assert [json.loads(line)["first_missing"] for line in lines] == [n + 1 for n in counts[:-1]]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.sqlite_copy import CopyCancelledError, copy_database
+from runtime.sqlite_copy import copy_database
 
 
 def database(path: Path, rows: int) -> sqlite3.Connection:
@@ -39,7 +39,7 @@ def test_a_copy_is_of_one_moment_while_others_write(tmp_path: Path) -> None:
     thread = threading.Thread(target=write)
     thread.start()
     committed = last
-    copy_database(tmp_path / "source.db", tmp_path / "copy.db", is_cancelled=lambda: False)
+    copy_database(tmp_path / "source.db", tmp_path / "copy.db")
     is_over.set()
     thread.join()
 
@@ -52,7 +52,7 @@ def test_a_copy_is_of_one_moment_while_others_write(tmp_path: Path) -> None:
 def test_a_copy_counts_on_where_its_source_was(tmp_path: Path) -> None:
     source = database(tmp_path / "source.db", 10)
     source.execute("DELETE FROM t WHERE n > 5")
-    copy_database(tmp_path / "source.db", tmp_path / "copy.db", is_cancelled=lambda: False)
+    copy_database(tmp_path / "source.db", tmp_path / "copy.db")
 
     copied = sqlite3.connect(tmp_path / "copy.db")
     copied.execute("INSERT INTO t (text) VALUES ('z')")
@@ -60,15 +60,8 @@ def test_a_copy_counts_on_where_its_source_was(tmp_path: Path) -> None:
     assert copied.execute("SELECT max(n) FROM t").fetchone() == (11,)
 
 
-def test_it_can_be_cancelled(tmp_path: Path) -> None:
-    database(tmp_path / "source.db", 50_000)
-
-    with pytest.raises(CopyCancelledError):
-        copy_database(tmp_path / "source.db", tmp_path / "copy.db", is_cancelled=lambda: True)
-
-
 def test_a_source_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     with pytest.raises(sqlite3.OperationalError):
-        copy_database(tmp_path / "no.db", tmp_path / "copy.db", is_cancelled=lambda: False)
+        copy_database(tmp_path / "no.db", tmp_path / "copy.db")
 
     assert list(tmp_path.iterdir()) == []

@@ -288,8 +288,6 @@ class House:
                 return [{"query": each} for each in STATEMENTS]
             case "POST /v1/events":
                 return [[]]
-            case "POST /v1/backup":
-                return [None]
             case "POST /v1/organizations" | "POST /v1/principals" | "POST /v1/keys":
                 # Nothing is to come of it: what matters is who is turned away before.
                 return [{"nonsense": True}]
