@@ -25,8 +25,8 @@ def bytes_progress(*, is_shown: bool) -> Progress:
     )
 
 
-def count_progress(*, is_shown: bool) -> Progress:
-    """For tasks that are counted in things."""
+def count_progress(*, is_shown: bool, is_passing: bool = False) -> Progress:
+    """For tasks that are counted in things. `is_passing`: gone when it is done."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -34,4 +34,5 @@ def count_progress(*, is_shown: bool) -> Progress:
         TimeRemainingColumn(),
         console=Console(stderr=True),
         disable=not is_shown,
+        transient=is_passing,
     )

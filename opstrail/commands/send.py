@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO, Final
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from opstrail.client import Client, client_of
+from opstrail.progress_bar import count_progress
 from runtime.errors import EXIT_REFUSED, RefusedError
 from runtime.settings import Settings
 from schemas.limits import EVENT_BYTES_MAX
@@ -48,7 +47,8 @@ def command(settings: Settings, file: BinaryIO, wait_s: float, as_json: bool) ->
     rejections: list[dict[str, Any]] = []
     positions: list[str] = []
     base = 0
-    with _progress(is_shown=sys.stderr.isatty() and not as_json) as progress:
+    is_shown = sys.stderr.isatty() and not as_json
+    with count_progress(is_shown=is_shown, is_passing=True) as progress:
         task = progress.add_task("sending", total=None)
         for batch in _batches(lines):
             answer = client.send(b"\n".join(batch), NDJSON)
@@ -126,18 +126,6 @@ def _wait(client: Client, positions: list[str], wait_s: float) -> bool | None:
     return all(
         client.wait_until_visible(position, max(0.0, deadline_s - time.monotonic()))
         for position in positions
-    )
-
-
-def _progress(*, is_shown: bool) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        disable=not is_shown,
-        transient=True,
     )
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.contracts.test_system import MODES, run
-from tests.support.opstrail import DistributedOpstrail, EmbeddedOpstrail, Opstrail, User
+from tests.contracts.test_system import run
+from tests.support.opstrail import MODES, Opstrail, User, running
 from tests.support.processes import wait_until
 
 WAIT_S = 60.0
@@ -20,18 +20,8 @@ def system(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Opstrail]:
     folder = tmp_path_factory.mktemp(request.param)
-    system: Opstrail
-    if request.param == "embedded":
-        system = EmbeddedOpstrail(folder)
-    else:
-        system = DistributedOpstrail(
-            folder,
-            kafka=request.getfixturevalue("kafka_bootstrap"),
-            clickhouse=request.getfixturevalue("clickhouse_url"),
-            postgres=request.getfixturevalue("postgres_url"),
-        )
-    yield system
-    system.close()
+    with running(request.param, folder, request.getfixturevalue) as system:
+        yield system
 
 
 @pytest.fixture

@@ -8,9 +8,7 @@ from typing import Any
 import pytest
 
 from opstrail.story import AUTOMATION, SESSION_ID, story
-from tests.support.opstrail import DistributedOpstrail, EmbeddedOpstrail, Event, Opstrail, User
-
-MODES = ("embedded", "distributed")
+from tests.support.opstrail import MODES, Event, Opstrail, User, running
 
 
 @pytest.fixture(scope="module", params=MODES)
@@ -18,18 +16,8 @@ def system(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Opstrail]:
     folder = tmp_path_factory.mktemp(request.param)
-    system: Opstrail
-    if request.param == "embedded":
-        system = EmbeddedOpstrail(folder)
-    else:
-        system = DistributedOpstrail(
-            folder,
-            kafka=request.getfixturevalue("kafka_bootstrap"),
-            clickhouse=request.getfixturevalue("clickhouse_url"),
-            postgres=request.getfixturevalue("postgres_url"),
-        )
-    yield system
-    system.close()
+    with running(request.param, folder, request.getfixturevalue) as system:
+        yield system
 
 
 @pytest.fixture

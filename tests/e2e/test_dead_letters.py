@@ -21,17 +21,18 @@ from schemas.access_event import ACCESS_CODEC
 from schemas.entry import TIMELINE_CODEC
 from schemas.envelope import ENVELOPE_CODEC
 from tests.support.opstrail import (
+    MODES,
     PARTITIONS,
     DistributedOpstrail,
     EmbeddedOpstrail,
     Opstrail,
     User,
     opstrail,
+    running,
 )
 from tests.support.processes import wait_until
 
 WAIT_S = 60.0
-MODES = ("embedded", "distributed")
 _CODECS = {
     topics.EVENTS: ENVELOPE_CODEC,
     topics.TIMELINE: TIMELINE_CODEC,
@@ -44,20 +45,8 @@ def system(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Opstrail]:
     folder = tmp_path_factory.mktemp(request.param)
-    system: EmbeddedOpstrail | DistributedOpstrail
-    if request.param == "embedded":
-        system = EmbeddedOpstrail(folder)
-    else:
-        system = DistributedOpstrail(
-            folder,
-            kafka=request.getfixturevalue("kafka_bootstrap"),
-            clickhouse=request.getfixturevalue("clickhouse_url"),
-            postgres=request.getfixturevalue("postgres_url"),
-        )
-    try:
+    with running(request.param, folder, request.getfixturevalue) as system:
         yield system
-    finally:
-        system.close()
 
 
 def run(workspace: str, **more: Any) -> dict[str, Any]:

@@ -1,14 +1,15 @@
 """The product as its users run it: real processes of the command line, embedded or distributed."""
 
+import contextlib
 import os
 import re
 import subprocess
 import sys
 import uuid
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import httpx
 import psycopg
@@ -136,6 +137,30 @@ class DistributedOpstrail:
             log=self.folder / f"{command}.log",
             variables=self.variables,
         )
+
+
+MODES: Final = ("embedded", "distributed")
+
+
+@contextlib.contextmanager
+def running(
+    mode: str, folder: Path, address_of: Callable[[str], str]
+) -> Iterator[EmbeddedOpstrail | DistributedOpstrail]:
+    """An installation of this mode. `address_of` is pytest's `getfixturevalue`."""
+    system: EmbeddedOpstrail | DistributedOpstrail
+    if mode == "embedded":
+        system = EmbeddedOpstrail(folder)
+    else:
+        system = DistributedOpstrail(
+            folder,
+            kafka=address_of("kafka_bootstrap"),
+            clickhouse=address_of("clickhouse_url"),
+            postgres=address_of("postgres_url"),
+        )
+    try:
+        yield system
+    finally:
+        system.close()
 
 
 class User:

@@ -201,6 +201,7 @@ class House:
             **shared,
             "type": "action_run",
             "id": run_id,
+            "client_seq": 1,
             "block": f"{word}-block",
             "block_from": f"{word}.example/nginx:0.3.1",
             "action": "deploy",
@@ -212,6 +213,7 @@ class House:
             **shared,
             "type": "ssh_session",
             "id": str(uuid.uuid4()),
+            "client_seq": 3,  # so that there is a gap to be seen
             "host": {"inventory_name": f"{word}-server"},
             "started_at": "2026-03-24T10:10:00Z",
             "ended_at": "2026-03-24T10:20:00Z",

@@ -66,6 +66,10 @@ def test_the_first_organizations_own_reader_sees_it_all(house: House) -> None:
         assert answer.status_code == 200, answer.text
         assert AMBER in answer.text
         assert ONYX in answer.text
+    gaps = house.ask(house.first_key, "GET", "/v1/gaps").json()["items"]
+    assert {house.opened.instance, house.shut.instance} <= {
+        each["cli_instance_id"] for each in gaps
+    }
 
 
 @pytest.mark.parametrize("sort", ["none", "garbage", "revoked", "expired"])
@@ -120,8 +124,8 @@ def test_another_organization_sees_nothing_and_cannot_tell_that_it_is_there(hous
             if operation.path != ABOUT_THE_ASKER:
                 said = text_of(answer)
                 assert AMBER not in said, f"{told(asked)}: {said[:500]}"
-                assert house.shut.id not in said, told(asked)
-                assert house.shut.key_id not in said, told(asked)
+                for secret in (house.shut.id, house.shut.instance, house.shut.key_id):
+                    assert secret not in said, told(asked)
             if not asked.query and "{" in operation.path and operation.method == "GET":
                 # The same answer, word for word, as about what never was.
                 other = house.tell(house.cobalt, nobodys[()])
@@ -156,7 +160,8 @@ def test_a_narrowed_key_sees_nothing_outside_and_cannot_tell_that_it_is_there(
             said = text_of(answer)
             seen += said
             assert ONYX not in said, f"{told(asked)}: {said[:500]}"
-            assert house.shut.id not in said, told(asked)
+            for secret in (house.shut.id, house.shut.instance):
+                assert secret not in said, told(asked)
             is_about_one = not asked.query and "{" in operation.path
             # A position tells its holder when, and nothing of what or where.
             if is_about_one and operation.path not in ("/v1/positions/{position}", KEY_PATH):
