@@ -36,7 +36,10 @@ _PURPOSE: Final = b"clickhouse sql user v1"
 _POLICY: Final = "opstrail_sql"
 _POLICY_OF_OTHERS: Final = "opstrail_others"
 # The id of a query is `opstrail/<organization>/<random>`. '' is the name of no organization.
-ROWS_OF_THE_ASKING: Final = "organization = extract(initialQueryID(), '^opstrail/([^/]+)/')"
+# An id that names nobody gives '': what a forged message left there is nobody's to read.
+ROWS_OF_THE_ASKING: Final = (
+    "organization != '' AND organization = extract(initialQueryID(), '^opstrail/([^/]+)/')"
+)
 # Without `readonly`: each query states it, which a user with readonly = 2 may not.
 _SETTINGS: Final = (
     f"max_execution_time = {SECONDS_MAX} MIN 1 MAX {STREAM_SECONDS_MAX},"

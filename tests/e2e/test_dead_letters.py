@@ -227,7 +227,8 @@ async def _kafka_letters(bootstrap: str) -> list[dict[str, Any]]:
     try:
         consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)
-        await consumer.seek_to_beginning(*partitions)
+        for partition in partitions:
+            consumer.seek(partition, 0)  # not "the beginning", which it may forget for the end
         while any([await consumer.position(each) < end for each, end in ends.items()]):
             for messages in (await consumer.getmany(timeout_ms=500)).values():
                 letters += [DEAD_LETTER_CODEC.decode(message.value) for message in messages]

@@ -49,11 +49,11 @@ def metric(url: str, name: str) -> float:
     return float(value)
 
 
-def session() -> dict[str, Any]:
+def session(workspace: str = "acme") -> dict[str, Any]:
     return {
         "type": "ssh_session",
         "id": str(uuid.uuid4()),
-        "workspace": "acme",
+        "workspace": workspace,
         "host": {"inventory_name": "server01"},
         "started_at": "2026-03-24T10:00:00Z",
         "ended_at": "2026-03-24T11:27:45Z",
@@ -140,7 +140,8 @@ def test_readers_say_how_far_they_are_behind_while_no_sink_runs(
     )
     try:
         user = User(system)
-        user.send(session())
+        # In each partition: what others left on the broker is not in this timeline.
+        user.send(*(session(f"acme-{number}") for number in range(8 * PARTITIONS)))
         wait_until(lambda: (lag_seconds(user)["timeline"] or 99) < 3, timeout_s=60, what="readers")
         system.processes["sink"].stop()
         wait_until(lambda: (lag_seconds(user)["timeline"] or 0) > 4, timeout_s=30, what="a lag")

@@ -7,7 +7,7 @@ from timeline.statement import Statement
 
 
 def filled(trail: Trail) -> Trail:
-    trail.put(run_entry(1, links=[link_row()]), session_entry(2))
+    trail.put(run_entry(1, links=[link_row()], cli_instance_id="cli-8f3891b2"), session_entry(2))
     trail.put(run_entry(3), workspace="other")
     trail.observe(
         {
