@@ -58,11 +58,6 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # s
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
         return consumer
 
-    async def next_offsets(self) -> dict[Any, int]:
-        """Where our partitions of the input are to be read on."""
-        offsets: dict[Any, int] = await self.call_thread(self._next_offsets)
-        return offsets
-
     async def seek_to_committed(self) -> dict[Any, int]:
         """As the driver's, but to the start of the log where nothing was committed yet.
 
@@ -83,18 +78,17 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # s
                     ends[each.partition] = end
         return ends
 
-    async def _next_offsets(self) -> dict[Any, int]:
+    async def _seek_to_committed(self) -> dict[Any, int]:
         consumer = self._ensure_consumer()
         inputs = [each for each in consumer.assignment() if each.topic == topics.EVENTS]
         first = await consumer.beginning_offsets(inputs)
-        # What retention took is past reading.
-        return {each: max(await consumer.committed(each) or 0, first[each]) for each in inputs}
-
-    async def _seek_to_committed(self) -> dict[Any, int]:
-        offsets = await self._next_offsets()
-        for partition, offset in offsets.items():
-            self._ensure_consumer().seek(partition, offset)
-        return {ensure_TP(partition): offset for partition, offset in offsets.items()}
+        offsets: dict[Any, int] = {}
+        for each in inputs:
+            # What retention took is past reading.
+            offset = max(await consumer.committed(each) or 0, first[each])
+            consumer.seek(each, offset)
+            offsets[ensure_TP(each)] = offset
+        return offsets
 
 
 class _NothingRead(dict[Any, None]):
@@ -119,11 +113,6 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]  # skipped types
 
     def _new_consumer_thread(self) -> Any:
         return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
-
-    async def next_offsets(self) -> dict[int, int]:
-        """By partition of the input, for those that are ours."""
-        offsets = await self._thread.next_offsets()
-        return {each.partition: offset for each, offset in offsets.items()}
 
     def known_ends(self) -> dict[int, int]:
         """Where each partition of the input that is ours ends, as far as it is known."""
@@ -280,8 +269,8 @@ class _Correlate:
         """After each rebalance: the state of the partitions that are ours now, and no others."""
         try:
             # Before the flow is resumed: Faust seeks after that, while messages come already.
-            await self._app.consumer.perform_seek()
-            next_offsets = await self._app.consumer.next_offsets()
+            sought = await self._app.consumer.seek_to_committed()
+            next_offsets = {each.partition: offset for each, offset in sought.items()}
             store = self._table.data.data
             for key in [key for key in store if partition_of_row(key) not in next_offsets]:
                 # Left behind by a partition that went elsewhere; it comes back whole, by changelog.

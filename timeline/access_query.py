@@ -11,8 +11,8 @@ from schemas.times import format_us
 from timeline.access_ddl import ACCESS_HOUR, ACCESS_LOG
 from timeline.connection import Connection, Row
 from timeline.cursor import TIME_US_MAX, read_opaque, refused_cursor, write_opaque
-from timeline.entry_conditions import time_sql
-from timeline.parameters import LIMIT_DEFAULT, UUID, Parameters, refuse
+from timeline.entry_conditions import HOUR_US, time_sql
+from timeline.parameters import LIMIT_DEFAULT, UUID, Parameters
 from timeline.statement import Statement
 from timeline.store import Store
 
@@ -24,7 +24,6 @@ ACCESS_FILTERS: Final = (
 )
 # What no organization's key was seen with.
 _INSTALLATION: Final = ""
-_HOUR_US: Final = 3_600_000_000
 _CURSOR: Final = "access_log"
 _TEXTS: Final = ("actor", "actor_kind", "key_id", "operation", "request_id", "client")
 
@@ -59,9 +58,7 @@ class AccessPage(NamedTuple):
 def parse_access_filters(pairs: Iterable[tuple[str, str]]) -> AccessFilters:
     """Raises RefusedError naming the parameter at fault."""
     given = Parameters(pairs, ACCESS_FILTERS)
-    from_us, to_us = given.time_us("from"), given.time_us("to")
-    if from_us is not None and to_us is not None and to_us < from_us:
-        refuse("to", "lies before `from`")
+    from_us, to_us = given.period_us()
     return AccessFilters(
         is_installation=given.boolean("installation") or False,
         from_us=from_us,
@@ -120,7 +117,7 @@ def _statement(
     ):
         if bound_us is not None:
             # The index does not see by itself that the hour follows the time.
-            parameters |= {name: bound_us, f"{name}_hour": bound_us // _HOUR_US}
+            parameters |= {name: bound_us, f"{name}_hour": bound_us // HOUR_US}
             conditions += [
                 f"at {sign} {time_sql(name)}",
                 f"{ACCESS_HOUR} {sign_of_hour} {{{name}_hour:Int64}}",

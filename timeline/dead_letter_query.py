@@ -14,7 +14,7 @@ from timeline import ddl
 from timeline.connection import Connection
 from timeline.cursor import TIME_US_MAX, read_opaque, refused_cursor, write_opaque
 from timeline.entry_conditions import time_sql
-from timeline.parameters import LIMIT_DEFAULT, NAME, UUID, Parameters, refuse
+from timeline.parameters import LIMIT_DEFAULT, NAME, UUID, Parameters
 from timeline.received_json import (
     PLACE_COLUMNS,
     RECEIVED_COLUMNS,
@@ -65,9 +65,7 @@ class DeadLetterPage(NamedTuple):
 def parse_dead_letter_filters(pairs: Iterable[tuple[str, str]]) -> DeadLetterFilters:
     """Raises RefusedError naming the parameter at fault."""
     given = Parameters(pairs, DEAD_LETTER_FILTERS)
-    from_us, to_us = given.time_us("from"), given.time_us("to")
-    if from_us is not None and to_us is not None and to_us < from_us:
-        refuse("to", "lies before `from`")
+    from_us, to_us = given.period_us()
     return DeadLetterFilters(
         from_us=from_us,
         to_us=to_us,

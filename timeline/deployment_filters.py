@@ -12,7 +12,7 @@ import msgspec
 from schemas.limits import STRING_CHARACTERS_MAX
 from timeline.cursor import TIME_US_MAX, Order, read_opaque, refused_cursor, write_opaque
 from timeline.filters import Filters, _commit
-from timeline.parameters import LIMIT_DEFAULT, NAME, Parameters, refuse
+from timeline.parameters import LIMIT_DEFAULT, NAME, Parameters
 
 _TEXTS: Final = ("block", "block_name", "block_version", "action", "actor", "hostname", "ticket")
 DEPLOYMENT_PARAMETERS: Final = (
@@ -48,9 +48,7 @@ class DeploymentFilters:
 def parse_deployment_filters(pairs: Iterable[tuple[str, str]]) -> DeploymentFilters:
     """Raises RefusedError naming the parameter at fault."""
     given = Parameters(pairs, DEPLOYMENT_PARAMETERS)
-    from_us, to_us = given.time_us("from"), given.time_us("to")
-    if from_us is not None and to_us is not None and to_us < from_us:
-        refuse("to", "lies before `from`")
+    from_us, to_us = given.period_us()
     texts = {name: given.texts(name) for name in _TEXTS}
     after, order = _after_and_order(given)
     return DeploymentFilters(

@@ -68,9 +68,7 @@ class Filters:
 def parse_filters(pairs: Iterable[tuple[str, str]]) -> Filters:
     """The filters of a request's query parameters. Raises RefusedError naming one at fault."""
     given = Parameters(pairs, FILTERS)
-    from_us, to_us = given.time_us("from"), given.time_us("to")
-    if from_us is not None and to_us is not None and to_us < from_us:
-        refuse("to", "lies before `from`")
+    from_us, to_us = given.period_us()
     cursor, order = _place(given)
     texts = {
         name: given.texts(name, INSTANCE_ID if name == "cli_instance_id" else TEXT)

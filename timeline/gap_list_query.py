@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from timeline.cursor import TIME_US_MAX, read_opaque, refused_cursor, write_opaque
 from timeline.gap_query import Counted, Counts, gap_json, read_gap_list
 from timeline.instance_query import in_scope
-from timeline.parameters import INSTANCE_ID, LIMIT_DEFAULT, Parameters, refuse
+from timeline.parameters import INSTANCE_ID, LIMIT_DEFAULT, Parameters
 from timeline.scope import Scope
 from timeline.spans import Reach
 from timeline.store import Store
@@ -43,9 +43,7 @@ class GapPage(NamedTuple):
 def parse_gap_filters(pairs: Iterable[tuple[str, str]]) -> GapFilters:
     """Raises RefusedError naming the parameter at fault."""
     given = Parameters(pairs, GAP_FILTERS)
-    from_us, to_us = given.time_us("from"), given.time_us("to")
-    if from_us is not None and to_us is not None and to_us < from_us:
-        refuse("to", "lies before `from`")
+    from_us, to_us = given.period_us()
     return GapFilters(
         # `to` itself is outside, and both ends of a reach are in.
         reach=Reach(from_us or 0, TIME_US_MAX if to_us is None else to_us - 1),

@@ -73,6 +73,13 @@ class Parameters:
         except ValueError as error:
             refuse(name, str(error))
 
+    def period_us(self) -> tuple[int | None, int | None]:
+        """`from` and `to`, each as above."""
+        from_us, to_us = self.time_us("from"), self.time_us("to")
+        if from_us is not None and to_us is not None and to_us < from_us:
+            refuse("to", "lies before `from`")
+        return from_us, to_us
+
     def whole_number(self, name: str, least: int, most: int) -> int | None:
         text = self.one(name)
         return None if text is None else _whole_number(name, text, least, most)

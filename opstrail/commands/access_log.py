@@ -3,9 +3,7 @@
 import click
 
 from opstrail.access_log_text import print_access_log
-from opstrail.client import client_of
-from opstrail.output import write_json
-from opstrail.screen import open_console, print_more
+from opstrail.list_page import show_page
 from runtime.settings import Settings
 from schemas.access_event import AccessAction
 
@@ -46,21 +44,17 @@ def command(
     \b
     Example:  opstrail access-log --actor alice --action export
     """
-    params = [("limit", str(limit))]
-    params += [(name, value) for name, values in filters.items() for value in values]
-    once = {
-        "from": from_,
-        "to": to,
-        "installation": "true" if installation else None,
-        "cursor": cursor,
-    }
-    params += [(name, value) for name, value in once.items() if value is not None]
-    client = client_of(settings)
-    page = client.get("/v1/access-log", params)
-    client.close()
-    if is_json:
-        write_json(page)
-        return
-    console = open_console()
-    print_access_log(console, page["items"])
-    print_more(console, page)
+    show_page(
+        settings,
+        "/v1/access-log",
+        {
+            "limit": str(limit),
+            **filters,
+            "from": from_,
+            "to": to,
+            "installation": "true" if installation else None,
+            "cursor": cursor,
+        },
+        is_json=is_json,
+        print_items=print_access_log,
+    )

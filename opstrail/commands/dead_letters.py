@@ -8,8 +8,9 @@ import click
 from opstrail.client import client_of
 from opstrail.dead_letters_text import print_dead_letter, print_dead_letters
 from opstrail.kind_name import KindName
+from opstrail.list_page import show_page
 from opstrail.output import write_json
-from opstrail.screen import harmless, open_console, print_more
+from opstrail.screen import harmless, open_console
 from runtime.settings import Settings
 from schemas.kinds import DEAD_EVENT_DETAILS
 
@@ -75,20 +76,22 @@ def list_(
     \b
     Example:  opstrail dead-letters list --reason foreign_snapshot
     """
-    params = [("limit", str(limit))]
-    several = {"reason": reasons, "workspace": workspaces, "kind": kinds, "id": ids}
-    params += [(name, str(value)) for name, values in several.items() for value in values]
-    once = {"from": from_, "to": to, "cursor": cursor}
-    params += [(name, value) for name, value in once.items() if value is not None]
-    client = client_of(settings)
-    page = client.get(_PATH, params)
-    client.close()
-    if is_json:
-        write_json(page)
-        return
-    console = open_console()
-    print_dead_letters(console, page["items"])
-    print_more(console, page)
+    show_page(
+        settings,
+        _PATH,
+        {
+            "limit": str(limit),
+            "reason": reasons,
+            "workspace": workspaces,
+            "kind": [str(kind) for kind in kinds],
+            "id": ids,
+            "from": from_,
+            "to": to,
+            "cursor": cursor,
+        },
+        is_json=is_json,
+        print_items=print_dead_letters,
+    )
 
 
 @command.command("show")

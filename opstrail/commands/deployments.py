@@ -5,10 +5,9 @@ from typing import Any, TypeAlias
 
 import click
 
-from opstrail.client import client_of
 from opstrail.deployments_text import print_deployments
-from opstrail.output import write_json
-from opstrail.screen import open_console, print_page_end
+from opstrail.list_page import show_page
+from opstrail.screen import print_page_end
 from runtime.settings import Settings
 
 Command: TypeAlias = Callable[..., Any]
@@ -63,16 +62,19 @@ def command(
     \b
     Example:  opstrail deployments --environment production --latest
     """
-    params = [("order", order), ("limit", str(limit))]
-    params += [(name, value) for name, values in filters.items() for value in values]
-    once = {"from": from_, "to": to, "cursor": cursor, "latest": "true" if latest else None}
-    params += [(name, value) for name, value in once.items() if value is not None]
-    client = client_of(settings)
-    page = client.get("/v1/deployments", params)
-    client.close()
-    if is_json:
-        write_json(page)
-        return
-    console = open_console()
-    print_deployments(console, page["items"])
-    print_page_end(console, page)
+    show_page(
+        settings,
+        "/v1/deployments",
+        {
+            "order": order,
+            "limit": str(limit),
+            **filters,
+            "from": from_,
+            "to": to,
+            "cursor": cursor,
+            "latest": "true" if latest else None,
+        },
+        is_json=is_json,
+        print_items=print_deployments,
+        print_end=print_page_end,
+    )

@@ -1,11 +1,13 @@
 """`opstrail gaps`: what command lines counted and never arrived."""
 
-import click
+from typing import Any
 
-from opstrail.client import client_of
+import click
+from rich.console import Console
+
 from opstrail.completeness_text import print_gaps
-from opstrail.output import write_json
-from opstrail.screen import open_console, print_page_end
+from opstrail.list_page import show_page
+from opstrail.screen import print_page_end
 from runtime.settings import Settings
 
 
@@ -28,19 +30,18 @@ def command(
     \b
     Example:  opstrail gaps --from 2026-03-24T00:00:00Z
     """
-    params = [("limit", str(limit))]
-    for name, given in filters.items():
-        values = given if isinstance(given, tuple) else (given,)
-        params += [(name, value) for value in values if value is not None]
-    client = client_of(settings)
-    page = client.get("/v1/gaps", params)
-    client.close()
-    if is_json:
-        write_json(page)
-        return
-    console = open_console()
-    if page["items"]:
-        print_gaps(console, page["items"])
+    show_page(
+        settings,
+        "/v1/gaps",
+        {"limit": str(limit), **filters},
+        is_json=is_json,
+        print_items=_print_gaps,
+        print_end=print_page_end,
+    )
+
+
+def _print_gaps(console: Console, gaps: list[dict[str, Any]]) -> None:
+    if gaps:
+        print_gaps(console, gaps)
     else:
         console.print("no gaps")
-    print_page_end(console, page)

@@ -2,10 +2,9 @@
 
 import click
 
-from opstrail.client import client_of
 from opstrail.instances_text import print_instances
-from opstrail.output import write_json
-from opstrail.screen import open_console, print_page_end
+from opstrail.list_page import show_page
+from opstrail.screen import print_page_end
 from runtime.settings import Settings
 
 
@@ -31,16 +30,11 @@ def command(
     \b
     Example:  opstrail instances --version-below 0.18.0
     """
-    params = [("limit", str(limit))]
-    for name, given in filters.items():
-        values = given if isinstance(given, tuple) else (given,)
-        params += [(name, value) for value in values if value is not None]
-    client = client_of(settings)
-    page = client.get("/v1/cli-instances", params)
-    client.close()
-    if is_json:
-        write_json(page)
-        return
-    console = open_console()
-    print_instances(console, page["items"])
-    print_page_end(console, page)
+    show_page(
+        settings,
+        "/v1/cli-instances",
+        {"limit": str(limit), **filters},
+        is_json=is_json,
+        print_items=print_instances,
+        print_end=print_page_end,
+    )

@@ -11,8 +11,9 @@ from control.roles import Role
 from opstrail.client import client_of
 from opstrail.expiry import Expiry
 from opstrail.keys_text import print_keys, workspaces_text
+from opstrail.list_page import show_page
 from opstrail.output import write_json
-from opstrail.screen import harmless, open_console, print_more
+from opstrail.screen import harmless
 from runtime.settings import Settings
 from schemas.kinds import ActorKind
 from schemas.times import format_us, to_us
@@ -131,18 +132,18 @@ def list_(
     \b
     Example:  opstrail keys list --principal ci --active
     """
-    params = [("limit", str(limit)), *(("principal", name) for name in principals)]
-    once = {"active": "true" if active else None, "cursor": cursor}
-    params += [(name, value) for name, value in once.items() if value is not None]
-    client = client_of(settings)
-    page = client.get("/v1/keys", params)
-    client.close()
-    if is_json:
-        write_json(page)
-        return
-    console = open_console()
-    print_keys(console, page["items"])
-    print_more(console, page)
+    show_page(
+        settings,
+        "/v1/keys",
+        {
+            "limit": str(limit),
+            "principal": principals,
+            "active": "true" if active else None,
+            "cursor": cursor,
+        },
+        is_json=is_json,
+        print_items=print_keys,
+    )
 
 
 @command.command("revoke")

@@ -3,9 +3,10 @@
 import click
 
 from opstrail.client import client_of
+from opstrail.list_page import show_page
 from opstrail.organizations_text import print_organizations
 from opstrail.output import write_json
-from opstrail.screen import harmless, open_console, print_more
+from opstrail.screen import harmless
 from runtime.settings import Settings
 
 
@@ -56,13 +57,10 @@ def list_(settings: Settings, limit: int, cursor: str | None, is_json: bool) -> 
     \b
     Example:  opstrail organizations list
     """
-    params = [("limit", str(limit))] + ([("cursor", cursor)] if cursor is not None else [])
-    client = client_of(settings)
-    page = client.get("/v1/organizations", params)
-    client.close()
-    if is_json:
-        write_json(page)
-        return
-    console = open_console()
-    print_organizations(console, page["items"])
-    print_more(console, page)
+    show_page(
+        settings,
+        "/v1/organizations",
+        {"limit": str(limit), "cursor": cursor},
+        is_json=is_json,
+        print_items=print_organizations,
+    )
