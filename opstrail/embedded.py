@@ -25,6 +25,7 @@ from opstrail.data_folder import owned
 from opstrail.http_app import build_http_app
 from processors.embedded import EmbeddedPipeline
 from processors.embedded_access import EmbeddedAccessPipeline
+from processors.past_reader import PastReader
 from query.app import query_routes
 from query.services import Lag, query_services
 from runtime.backup_archive import ACCESS, LOG
@@ -80,6 +81,8 @@ class Embedded:
                 folder / "correlate.db",
                 EntryWriter(store),
                 lost_after_us=settings.lost_after_us,
+                horizon_us=settings.horizon_us,
+                past=PastReader(lambda: store, lost_after_us=settings.lost_after_us),
                 rows_max=settings.sink_rows_max,
             )
             pipeline.start()

@@ -22,7 +22,9 @@ from typing import Any, Final, NoReturn
 
 import faust
 import structlog
+from aiokafka.errors import KafkaError
 from faust.auth import Credentials, SASLCredentials, SSLCredentials
+from faust.exceptions import ConsumerNotStarted
 from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from mode.utils.objects import cached_property
@@ -32,21 +34,28 @@ from prometheus_client import start_http_server
 from processors.applied_envelope import partition_of_row
 from processors.correlate_lag import CorrelateLag
 from processors.dead_letter import DEAD_LETTER_CODEC
+from processors.eviction_limit import EvictionLimit
+from processors.past import PastMissingError
+from processors.past_reader import PastReader
 from processors.progress import Progress
-from processors.stage import Stage
+from processors.stage import Outcome, Stage
 from runtime.clock import wall_clock_us
-from runtime.errors import EXIT_BUG
+from runtime.errors import EXIT_BUG, LogUnavailableError, UnavailableError
 from runtime.kafka_security import KafkaSecurity, kafka_security
 from runtime.metrics import CORRELATE_LAG_SECONDS, FACTS_HELD, NEWEST_ENVELOPE_AGE_SECONDS
 from runtime.settings import Settings
 from schemas import topics
 from schemas.entry import TIMELINE_CODEC
+from timeline.store import open_store
 
 # Faust hard-codes 1500 ms, during which idle partitions hold up the busy ones.
 FETCH_WAIT_MS: Final = 50
 FETCH_BYTES_MAX: Final = 8 * 1024 * 1024
 # Envelopes are up to half a megabyte: this bounds what waits in memory.
 _STREAM_BUFFER_MAX: Final = 1024
+# Looking whether there is anything to let go of costs little, and each look takes much at once.
+_ENVELOPES_PER_EVICTION: Final = 16
+_PAST_RETRY_S: Final = 0.5
 _SESSION_TIMEOUT_S: Final = 15.0
 _HEARTBEAT_S: Final = 3.0
 
@@ -77,6 +86,21 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # s
                 if each.topic == topics.EVENTS and (end := consumer.highwater(each)) is not None:
                     ends[each.partition] = end
         return ends
+
+    async def committed_offsets(self) -> dict[int, int]:
+        """By partition of the input that is ours; those where nothing was committed are missing."""
+        offsets: dict[int, int] = await self.call_thread(self._committed_offsets)
+        return offsets
+
+    async def _committed_offsets(self) -> dict[int, int]:
+        consumer = self._ensure_consumer()
+        offsets: dict[int, int] = {}
+        for each in consumer.assignment():
+            if each.topic == topics.EVENTS:
+                offset = await consumer.committed(each)
+                if offset is not None:
+                    offsets[each.partition] = offset
+        return offsets
 
     async def _seek_to_committed(self) -> dict[Any, int]:
         consumer = self._ensure_consumer()
@@ -118,6 +142,18 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]  # skipped types
         """Where each partition of the input that is ours ends, as far as it is known."""
         ends: dict[int, int] = self._thread.known_ends()
         return ends
+
+    async def committed_offsets(self) -> dict[int, int]:
+        """Up to where each partition of the input that is ours is committed.
+
+        Raises LogUnavailableError.
+        """
+        try:
+            offsets: dict[int, int] = await self._thread.committed_offsets()
+        except (KafkaError, AssertionError, ConsumerNotStarted) as error:
+            # Also while partitions are dealt anew.
+            raise LogUnavailableError(f"committed offsets: {type(error).__name__}") from error
+        return offsets
 
     async def force_commit(self, *arguments: Any, **named: Any) -> Any:
         # So that all that was handled until now is confirmed, and counts.
@@ -229,6 +265,14 @@ class _Correlate:
         self._app: Final = app
         self._progress: Final = progress
         self._stage: Final = Stage(lost_after_us=settings.lost_after_us)
+        self._horizon_us: Final = settings.horizon_us
+        self._store: Final = open_store(settings)
+        self._past: Final = PastReader(lambda: self._store, lost_after_us=settings.lost_after_us)
+        self._limit: Final = EvictionLimit(
+            lambda: self._store, lambda: app.consumer.committed_offsets()
+        )
+        self._handled = 0
+        self._restorations = 0
         self._lag: Final = CorrelateLag(wall_clock_us)
         self._log: Final = structlog.get_logger()
         self._events: Final = self._topic(topics.EVENTS)
@@ -251,6 +295,7 @@ class _Correlate:
         )
         NEWEST_ENVELOPE_AGE_SECONDS.set_function(self._lag.newest_age_s)
         self._table.on_recover(self._restore)
+        self._app.task(self._watch_limit)
         agent = self._app.agent(self._events, concurrency=1, name="correlate")(self._run)
         # Faust takes no handler of ours; its own would restart the agent for ever.
         agent._on_error = self._crashed
@@ -276,6 +321,7 @@ class _Correlate:
                 # Left behind by a partition that went elsewhere; it comes back whole, by changelog.
                 del store[key]
             self._stage.restore(store.values())
+            self._restorations += 1
             self._progress.start(next_offsets)
             self._lag.start(next_offsets)
         except BaseException as error:
@@ -296,18 +342,19 @@ class _Correlate:
         # Raised by Faust itself, between two messages.
         _stop_at_once("reading the stream", error)
 
+    async def _watch_limit(self) -> None:
+        try:
+            await self._limit.watch()
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            _stop_at_once("asking what may be let go of", error)
+
     async def _handle(self, message: Any) -> None:
         partition, key = message.partition, message.key
-        due = self._progress.next_offset(partition)
-        if due is None or message.offset > due:
-            await self._pass_over(message, due)
+        outcome = await self._correlate(message)
+        if outcome is None:
             return
-        outcome = self._stage.handle(
-            message.value or b"",
-            partition=partition,
-            offset=message.offset,
-            load_row=self._table.get,
-        )
         sent = []
         if outcome.row is not None:
             sent.append(await self._keep(*outcome.row, partition=partition))
@@ -317,8 +364,50 @@ class _Correlate:
         for batch in outcome.batches:
             value = TIMELINE_CODEC.encode(batch)
             sent.append(await self._timeline.send(key=key, value=value, partition=partition))
+        sent += await self._evict(partition)
         self._progress.handled(partition, message.offset, sent)
         self._lag.handled(partition, message.offset, outcome.batches[-1]["received_at"])
+
+    async def _correlate(self, message: Any) -> Outcome | None:
+        """What it leads to; None: it is not its turn."""
+        partition = message.partition
+        while True:
+            # Asked each time: while the past was read, partitions may have been dealt anew.
+            due = self._progress.next_offset(partition)
+            if due is None or message.offset > due:
+                await self._pass_over(message, due)
+                return None
+            try:
+                return self._stage.handle(
+                    message.value or b"",
+                    partition=partition,
+                    offset=message.offset,
+                    load_row=self._table.get,
+                )
+            except PastMissingError as missing:
+                needed = missing.needed
+            restorations = self._restorations
+            try:
+                stored = await self._past.read(needed)
+            except UnavailableError as error:
+                self._log.warning("waiting for the store, for an old event", error=str(error))
+                await asyncio.sleep(_PAST_RETRY_S)
+                continue
+            if restorations == self._restorations:
+                self._stage.supply(partition, needed, stored)
+
+    async def _evict(self, partition: int) -> list[Any]:
+        """Let go of what is old, now and then; what was sent for it."""
+        self._handled += 1
+        if self._handled % _ENVELOPES_PER_EVICTION:
+            return []
+        changes = self._stage.evict(
+            partition,
+            horizon_us=self._horizon_us,
+            inserted_offset=self._limit.offset(partition),
+            load_row=self._table.get,
+        )
+        return [await self._keep(key, row, partition=partition) for key, row in changes]
 
     async def _pass_over(self, message: Any, due: int | None) -> None:
         """A message that came too early: it comes again, after the one that is due."""
@@ -332,8 +421,10 @@ class _Correlate:
         )
         await self._app.consumer.seek(message.tp, due)
 
-    async def _keep(self, key: bytes, row: bytes, *, partition: int) -> Any:
+    async def _keep(self, key: bytes, row: bytes | None, *, partition: int) -> Any:
         """Put a row into the table and its changelog, in this order with the outputs.
+
+        None: delete it.
 
         Not by `table[key] = row`: that leaves the changelog's record in a buffer of Faust's, whose
         flush gives up after 0.1 s without progress, and then the input is committed without it.
@@ -345,7 +436,10 @@ class _Correlate:
             key_serializer="raw",
             value_serializer="raw",
         )
-        self._table.data.data[key] = row
+        if row is None:
+            self._table.data.data.pop(key, None)
+        else:
+            self._table.data.data[key] = row
         return sent
 
 

@@ -35,6 +35,8 @@ class AppliedEnvelope:
     emitted: tuple[RecordId, ...]
     dead: tuple[tuple[int, DeadLetterReason], ...]  # (index of the event in its envelope, reason)
     flagged: tuple[tuple[RecordId, DeadLetterReason], ...]
+    # The changed records of which the rows do not hold all: what was before is in the store only.
+    past: tuple[RecordId, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -46,6 +48,11 @@ def row_key(partition: int, envelope_key: str, offset: int) -> bytes:
     """Partition, `organization/workspace`, offset: unique, and says whose row it is."""
     head = partition.to_bytes(_KEY_PARTITION_BYTES, "big")
     return head + envelope_key.encode() + b"\0" + offset.to_bytes(_KEY_OFFSET_BYTES, "big")
+
+
+def evicted_key(partition: int, envelope_key: str) -> bytes:
+    """Of the row that says what of a workspace was let go of; no offset comes so far."""
+    return row_key(partition, envelope_key, (1 << 8 * _KEY_OFFSET_BYTES) - 1)
 
 
 def partition_of_row(key: bytes) -> int:
@@ -65,6 +72,7 @@ def encode_row(applied: AppliedEnvelope) -> bytes:
             {"kind": key.kind.value, "id": id_bytes(key.id), "flag": reason.value}
             for key, reason in applied.flagged
         ],
+        "past": [{"kind": key.kind.value, "id": id_bytes(key.id)} for key in applied.past],
     }
     return _CODEC.encode(datum)
 
@@ -81,6 +89,8 @@ def decode_row(row: bytes) -> AppliedEnvelope:
         flagged=tuple(
             (_record_id(named), DeadLetterReason(named["flag"])) for named in datum["flagged"]
         ),
+        # Version 1 had none.
+        past=tuple(_record_id(named) for named in datum.get("past", ())),
     )
 
 

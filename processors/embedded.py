@@ -19,6 +19,9 @@ import structlog
 
 from processors.correlate_lag import CorrelateLag
 from processors.embedded_state import EmbeddedState
+from processors.eviction import RowLoader
+from processors.past import PastMissingError
+from processors.past_reader import PastReader
 from processors.stage import Outcome, Stage
 from runtime.clock import WallClock, wall_clock_us
 from runtime.errors import UnavailableError
@@ -47,6 +50,8 @@ class EmbeddedPipeline:
         writer: EntryWriter,
         *,
         lost_after_us: int,
+        horizon_us: int,
+        past: PastReader,
         rows_max: int,
         clock: WallClock = wall_clock_us,
     ) -> None:
@@ -54,6 +59,8 @@ class EmbeddedPipeline:
         self._state: Final = EmbeddedState(state_path)
         self._writer: Final = writer
         self._stage: Final = Stage(lost_after_us=lost_after_us)
+        self._horizon_us: Final = horizon_us
+        self._past: Final = past
         self._rows_max: Final = rows_max
         self._clock: Final = clock
         self._lag: Final = CorrelateLag(clock)
@@ -135,7 +142,7 @@ class EmbeddedPipeline:
         if not messages:
             await self._idle(after, end, asked_at_us)
             return after
-        outcomes = self._handle(messages, is_bounded=last is None)
+        outcomes = await self._handle(messages, is_bounded=last is None)
         reached = messages[len(outcomes) - 1].offset
         self._state.intend(
             reached,
@@ -146,10 +153,18 @@ class EmbeddedPipeline:
         token = f"pipeline:v1:{PARTITION}:{after + 1}-{reached}"
         await self._repeat(lambda: self._writer.insert(batches, token=token))
         self._state.inserted(reached)
+        self._state.change(
+            self._stage.evict(
+                PARTITION,
+                horizon_us=self._horizon_us,
+                inserted_offset=reached,
+                load_row=self._state.row,
+            )
+        )
         self._lag.handled(PARTITION, reached, batches[-1]["received_at"])
         return reached
 
-    def _handle(self, messages: list[LoggedMessage], *, is_bounded: bool) -> list[Outcome]:
+    async def _handle(self, messages: list[LoggedMessage], *, is_bounded: bool) -> list[Outcome]:
         """Correlate messages one by one, until a batch is full."""
         outcomes: list[Outcome] = []
         rows = 0
@@ -159,9 +174,7 @@ class EmbeddedPipeline:
             return kept.get(key) or self._state.row(key)
 
         for message in messages:
-            outcome = self._stage.handle(
-                message.message, partition=PARTITION, offset=message.offset, load_row=load_row
-            )
+            outcome = await self._correlate(message, load_row)
             if outcome.row is not None:
                 kept[outcome.row[0]] = outcome.row[1]
             outcomes.append(outcome)
@@ -169,6 +182,18 @@ class EmbeddedPipeline:
             if is_bounded and rows >= self._rows_max:
                 break
         return outcomes
+
+    async def _correlate(self, message: LoggedMessage, load_row: RowLoader) -> Outcome:
+        while True:
+            try:
+                return self._stage.handle(
+                    message.message, partition=PARTITION, offset=message.offset, load_row=load_row
+                )
+            except PastMissingError as missing:
+                needed = missing.needed
+            # Tried again here and not by the step: what came before in it is applied already.
+            stored = await self._repeat(functools.partial(self._past.read, needed))
+            self._stage.supply(PARTITION, needed, stored)
 
     async def _idle(self, offset: int, end: int, asked_at_us: int) -> None:
         """Nothing to do: say up to when that is so, then wait for more."""

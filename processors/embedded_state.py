@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from processors.dead_letter import DEAD_LETTER_CODEC
+from processors.eviction import TableChange
 from runtime.errors import LogUnavailableError
 
 _SCHEMA: Final = """
@@ -89,6 +90,28 @@ class EmbeddedState:
                 self._connection.execute("COMMIT")
             except BaseException:
                 # All of a step or nothing; and the next one must find no transaction open.
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def change(self, changes: Iterable[TableChange]) -> None:
+        """Put or delete rows; all of them or none."""
+        changes = list(changes)
+        if not changes:
+            return
+        with _translated(self._path):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                self._connection.executemany(
+                    "DELETE FROM applied WHERE key = ?",
+                    [(key,) for key, row in changes if row is None],
+                )
+                self._connection.executemany(
+                    "INSERT OR REPLACE INTO applied VALUES (?, ?)",
+                    [(key, row) for key, row in changes if row is not None],
+                )
+                self._connection.execute("COMMIT")
+            except BaseException:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise

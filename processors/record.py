@@ -47,10 +47,13 @@ class Record:
         "fields",
         "flags",
         "id",
+        "is_past",
+        "key",
         "key_id",
         "kind",
         "received_at",
         "revision",
+        "rows",
         "span_end",
         "spec",
         "start",
@@ -60,6 +63,8 @@ class Record:
         self.spec: Final[RecordKind] = first.spec
         self.kind: Final = first.spec.kind
         self.id: Final = first.id
+        # What it is found by; kept, because every index of the workspace holds it.
+        self.key: Final = RecordId(first.spec.kind, first.id)
         self.start: Final = first.start
         self.actor: Final = first.sender.actor
         self.actor_kind: Final = first.sender.actor_kind
@@ -74,16 +79,15 @@ class Record:
         self.revision = -1
         # What the last emitted entry said, for comparison; None when that is not known.
         self.content: object = None
+        # Offsets of the rows that hold its snapshots; all of them, unless it came from the store.
+        self.rows: tuple[int, ...] = ()
+        self.is_past = False
         self._open_fields: dict[str, Any] = {}
         self._closed_fields: dict[str, Any] | None = None
         self._is_late = False
         self._take(first)
         if first.end is None:
             self._is_late = _is_late(first)
-
-    @property
-    def key(self) -> RecordId:
-        return RecordId(self.kind, self.id)
 
     @property
     def is_open(self) -> bool:

@@ -4,14 +4,16 @@ Faust (`app.py`) and the embedded driver (`embedded.py`) run the same stage; the
 where rows, batches and dead letters go. Pure but for metrics.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeVar
 
 from processors.applied_envelope import AppliedEnvelope, decode_row, encode_row, row_key
 from processors.correlator import Applied, Correlator, snapshots_of
 from processors.dead_letter import dead_event_letter, undecodable_letter
+from processors.eviction import ROWS_PER_PASS_MIN, RowLoader, TableChange
+from processors.past import PastNeeded, PastSnapshot, decode_evicted, is_evicted
 from processors.snapshot_row import cut, snapshot_rows
 from runtime.metrics import ENTRIES_EMITTED, ENVELOPES_APPLIED, count_dead_letter
 from schemas.codec import UndecodableError
@@ -24,8 +26,6 @@ T = TypeVar("T")
 _ENTRIES_PER_BATCH: Final = 250
 # At most two an event, each smaller than its event.
 _OBSERVATIONS_PER_BATCH: Final = 2_000
-
-RowLoader: TypeAlias = Callable[[bytes], bytes | None]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -52,16 +52,24 @@ class Stage:
     def restore(self, rows: Iterable[bytes]) -> None:
         """Forget all state and put back what `rows` hold. Raises UndecodableError."""
         self._correlators = {}
-        applied = sorted(map(decode_row, rows), key=lambda row: (row.partition, row.offset))
-        for row in applied:
-            self._correlator(row.partition).restore(row)
+        applied: list[AppliedEnvelope] = []
+        for row in rows:
+            if is_evicted(row):
+                evicted = decode_evicted(row)
+                self._correlator(evicted.partition).restore_evicted(evicted)
+            else:
+                applied.append(decode_row(row))
+        applied.sort(key=lambda row: (row.partition, row.offset))
+        for each in applied:
+            self._correlator(each.partition).restore(each)
 
     def handle(
         self, message: bytes, *, partition: int, offset: int, load_row: RowLoader
     ) -> Outcome:
         """What one message leads to. The same message again leads to the same, from any state.
 
-        `load_row` reads the table. Never raises for what a message holds.
+        `load_row` reads the table. Never raises for what a message holds; PastMissingError when
+        memory has let go of what it needs: then nothing was changed, supply it and try again.
         """
         try:
             envelope = decode_envelope(message)
@@ -74,7 +82,7 @@ class Stage:
         key = row_key(partition, envelope.key, offset)
         correlator = self._correlator(partition)
         if correlator.is_applied(envelope, offset):
-            applied = correlator.replay(envelope, _decoded(load_row(key)))
+            applied = correlator.replay(envelope, offset, _decoded(load_row(key)))
         else:
             applied = correlator.apply(envelope, offset, snapshots)
         for dead in applied.dead:
@@ -91,6 +99,31 @@ class Stage:
             row=None if applied.row is None else (key, encode_row(applied.row)),
             batches=_batches(envelope, applied, received, partition, offset),
             dead_letters=letters,
+        )
+
+    def supply(self, partition: int, needed: PastNeeded, stored: Iterable[PastSnapshot]) -> None:
+        """Take in what a PastMissingError asked for: what the store has, in the log's order."""
+        self._correlator(partition).supply(needed, stored)
+
+    def evict(
+        self,
+        partition: int,
+        *,
+        horizon_us: int,
+        inserted_offset: int,
+        load_row: RowLoader,
+        rows_min: int = ROWS_PER_PASS_MIN,
+    ) -> list[TableChange]:
+        """Let go of what is older than the horizon; what to change in the table, in this order.
+
+        Nothing of an envelope above `inserted_offset`, up to which the store has everything and
+        nothing is ever handled again.
+        """
+        return self._correlator(partition).evict(
+            horizon_us=horizon_us,
+            inserted_offset=inserted_offset,
+            load_row=load_row,
+            rows_min=rows_min,
         )
 
     def _correlator(self, partition: int) -> Correlator:

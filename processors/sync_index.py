@@ -46,6 +46,12 @@ class SyncIndex:
     def discard(self, sync: Record) -> None:
         for items in self._lists(sync):
             items.remove((sync.start, sync.id, sync))
+        digits = after_sha(sync)[:COMMIT_PREFIX_DIGITS]
+        if not self._by_commit[digits]:
+            del self._by_commit[digits]
+        instance_id = sync.fields.get("cli_instance_id", "")
+        if instance_id in self._by_instance and not self._by_instance[instance_id]:
+            del self._by_instance[instance_id]
 
     def latest(self, at_us: int) -> Record | None:
         """The workspace's latest at or before; ties: the higher id."""
@@ -76,6 +82,23 @@ class SyncIndex:
         items = self._by_instance.get(sync.fields.get("cli_instance_id", ""))
         return None if items is None else _next_start(items, sync)
 
+    def is_in_force_after(self, sync: Record, at_us: int) -> bool:
+        """Whether it may be the latest of any sort for a start at `at_us` or later."""
+        commit = after_sha(sync)
+        lists: list[tuple[SortedList[_Item], bool]] = [(self._all, False)]
+        if (instance_id := sync.fields.get("cli_instance_id")) is not None:
+            lists.append((self._by_instance[instance_id], False))
+        lists.append((self._by_commit[commit[:COMMIT_PREFIX_DIGITS]], True))
+        for items, is_by_commit in lists:
+            later: _Item
+            for later in items.irange((sync.start, sync.id + "\0"), (at_us + 1,), (True, False)):
+                # Whoever names the one by some of its digits has to find it by the other, too.
+                if not is_by_commit or after_sha(later[2]) == commit:
+                    break
+            else:
+                return True
+        return False
+
     def _lists(self, sync: Record) -> "list[SortedList[_Item]]":
         lists = [
             self._all,
@@ -92,5 +115,6 @@ def _latest(items: "SortedList[_Item]", at_us: int) -> Record | None:
 
 
 def _next_start(items: "SortedList[_Item]", sync: Record) -> int | None:
-    found = next(items.irange((sync.start, sync.id, sync), None, (False, True)), None)
+    # Just above its own place, without comparing records.
+    found = next(items.irange((sync.start, sync.id + "\0"), None), None)
     return None if found is None else found[0]

@@ -4,21 +4,27 @@ Must stay true:
 - Every record is in exactly the indexes its present state belongs in.
 - `fold` names every record whose entry may read differently afterwards, and the cost of finding
   them does not grow with the number of facts, only with the number of neighbours.
+- Nothing is let go of that the rules may ask for later without asking `past` first.
 - No clock, no I/O.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from sortedcontainers import SortedList
 
 from processors.entry import Content
 from processors.links import is_crowded_out, touched_by
+from processors.past import PastNeeded, PastSnapshot
 from processors.record import Fold, Record, RecordId
-from processors.snapshot import Snapshot
+from processors.snapshot import Snapshot, snapshot_of
 from processors.sync_index import COMMIT_PREFIX_DIGITS, SyncIndex, after_sha, is_usable
 from processors.time_index import TimeIndex
+from processors.workspace_past import PastRow, WorkspacePast
 from schemas.kinds import DeadLetterReason, Kind
+from schemas.limits import LINK_WINDOW_US
+
+_BEFORE_ALL: Final = -(1 << 62)
 
 
 class Folded(NamedTuple):
@@ -38,6 +44,7 @@ class Workspace:
         self._syncs: Final = SyncIndex()
         # Offset of the last envelope that changed anything here.
         self.applied_offset = -1
+        self.past: Final = WorkspacePast()
         self._lost_after_us: Final = lost_after_us
         self._records: Final[dict[RecordId, Record]] = {}
         # Every kind of record that a sync can have configured: all but the syncs.
@@ -48,6 +55,8 @@ class Workspace:
         self._by_instance: Final[dict[tuple[Kind, str], TimeIndex]] = {}
         self._runs_by_commit: Final[dict[str, SortedList[tuple[int, str, Record]]]] = {}
         self._retriggers: Final[dict[str, set[Record]]] = {}
+        # Ids of runs that others say they repeat, and that nobody has reported yet.
+        self._awaited: Final[set[str]] = set()
 
     def __len__(self) -> int:
         return len(self._records)
@@ -75,7 +84,11 @@ class Workspace:
             yield index
 
     def retriggers_of(self, run: Record) -> Iterable[Record]:
-        return self._retriggers.get(run.id, ())
+        return self.repeating(run.id)
+
+    def repeating(self, run_id: str) -> Iterable[Record]:
+        """The runs in memory that name this one, known or not."""
+        return self._retriggers.get(run_id, ())
 
     # What changes it
 
@@ -85,8 +98,7 @@ class Workspace:
         record = self._records.get(key)
         touched: set[Record] = set()
         if record is None:
-            record = Record(snapshot, self._lost_after_us)
-            self._records[key] = record
+            record = self._new_record(snapshot)
             self._index(record)
             self._add_touched(record, touched)
             crowded = [other for other in touched if self._is_crowded_out(record, other)]
@@ -111,16 +123,124 @@ class Workspace:
             touched.add(record)
         return Folded(record, verdict, touched)
 
-    def restore(self, snapshot: Snapshot) -> None:
+    def restore(self, snapshot: Snapshot) -> Record:
         """Fold a snapshot that was accepted before; nobody looks again."""
         key = RecordId(snapshot.spec.kind, snapshot.id)
         record = self._records.get(key)
         if record is None:
-            record = self._records[key] = Record(snapshot, self._lost_after_us)
+            record = self._new_record(snapshot)
         else:
             self._unindex(record)
             record.fold(snapshot)
         self._index(record)
+        return record
+
+    # What it lets go of, and gets back
+
+    def needed_for(self, snapshots: Sequence[Snapshot]) -> PastNeeded | None:
+        """What has to be supplied before these can be folded; None: nothing."""
+        return self.past.needed_by(snapshots, self, self._lost_after_us)
+
+    def touched_by(self, records: Iterable[Record]) -> set[Record]:
+        """Whose entries may read differently when one of these comes, or changes."""
+        touched: set[Record] = set()
+        for record in records:
+            around: set[Record] = set()
+            self._add_touched(record, around)
+            is_new = record.key not in self._records
+            touched.update(
+                other for other in around if not (is_new and self._is_crowded_out(record, other))
+            )
+        return touched
+
+    def supply(self, needed: PastNeeded, stored: Iterable[PastSnapshot]) -> None:
+        """Take back what the store has of it, `stored` in the order of the log."""
+        found: dict[RecordId, list[PastRow]] = {}
+        for each in stored:
+            snapshot = snapshot_of(each.event, each.sender, each.received_at)
+            key = RecordId(snapshot.spec.kind, snapshot.id)
+            if key not in self._records:
+                flag = DeadLetterReason(each.dead_reason) if each.dead_reason else None
+                row = PastRow(each.offset, None if flag else snapshot, flag)
+                found.setdefault(key, []).append(row)
+        for key in {*found, *(key for key in needed.ids if key in self.past.rows)}:
+            self._take_back(key, found.get(key, []))
+        self.past.answered(needed)
+
+    def set_aside(self, key: RecordId, row: PastRow) -> None:
+        """Keep what a row says of a record of which only the store has what was before."""
+        self.past.rows.setdefault(key, []).append(row)
+        if row.snapshot is not None:
+            end = row.snapshot.end
+            last = row.snapshot.start + self._lost_after_us if end is None else end
+            self.past.let_go(row.snapshot.start, last)
+
+    def _take_back(self, key: RecordId, stored: list[PastRow]) -> None:
+        rows = self.past.rows.pop(key, [])
+        # The store may lack the last of the rows, and memory never had what was before them.
+        known = sorted([*stored, *rows], key=lambda row: row.offset)
+        for row in known:
+            if row.snapshot is not None:
+                self.restore(row.snapshot)
+        record = self._records.get(key)
+        if record is None:
+            return
+        for row in known:
+            if row.flag is not None:
+                record.flag_dead(row.flag)
+        record.is_past = True
+        record.rows = tuple(dict.fromkeys(row.offset for row in rows))
+        record.revision = max((row.offset for row in known), default=-1)
+        if not rows:
+            self.past.read_back.add(key)
+
+    def may_go(self, record: Record, before_us: int) -> bool:
+        """Whether nothing that starts at `before_us` or later has to look at it."""
+        if record.span_end >= before_us:
+            return False
+        if record.kind is Kind.WORKSPACE_SYNC and is_usable(record):
+            return not self._syncs.is_in_force_after(record, before_us)
+        # As long as the run it names is here, or yet to come: that one does not ask who named it.
+        named = record.fields.get("retriggered_from")
+        return named is None or not (named in self._awaited or _run_id(named) in self._records)
+
+    def let_go(self, records: Iterable[Record], before_us: int) -> None:
+        """Drop these, which all ended before, and what was read back; the store has them."""
+        for record in records:
+            self._drop(record)
+            # Not only to its end: until the next sync, it may have been in force.
+            self.past.let_go(record.start, max(record.span_end, before_us))
+        for key in self.past.read_back:
+            if (read_back := self._records.get(key)) is not None:
+                self._drop(read_back)
+        self.past.read_back.clear()
+        self.past.forget_answers()
+        self.look_back()
+
+    def look_back(self) -> None:
+        """Find anew up to when events may need what was let go of."""
+        self.past.begin_anew()
+        for record in self._reaching_back():
+            self.past.reaches_back(record)
+
+    def _reaching_back(self) -> Iterator[Record]:
+        if (reach := self.past.reach) is not None:
+            for index in self._by_kind.values():
+                yield from index.starting(_BEFORE_ALL, reach.last + LINK_WINDOW_US + 1)
+
+    def _new_record(self, snapshot: Snapshot) -> Record:
+        record = Record(snapshot, self._lost_after_us)
+        self._records[record.key] = record
+        if record.kind is Kind.ACTION_RUN:
+            self._awaited.discard(record.id)
+            source = record.fields.get("retriggered_from")
+            if source is not None and _run_id(source) not in self._records:
+                self._awaited.add(source)
+        return record
+
+    def _drop(self, record: Record) -> None:
+        self._unindex(record)
+        del self._records[record.key]
 
     def _add_touched(self, record: Record, touched: set[Record]) -> None:
         touched.add(record)
@@ -164,6 +284,7 @@ class Workspace:
         return None if next_start_us is None else next_start_us + 1
 
     def _index(self, record: Record) -> None:
+        self.past.reaches_back(record)
         if record.kind is Kind.WORKSPACE_SYNC:
             if is_usable(record):
                 self._syncs.add(record)

@@ -42,10 +42,21 @@ NEWEST_ENVELOPE_AGE_SECONDS: Final = Gauge(
     "opstrail_newest_envelope_age_seconds", "Age of the newest envelope that was correlated"
 )
 FACTS_HELD: Final = Gauge("opstrail_facts_held", "Records held in memory by the correlation")
+PAST_READS: Final = Counter(
+    "opstrail_past_reads", "Times that records behind the horizon were read back from the store"
+)
+RECORDS_EVICTED: Final = Counter(
+    "opstrail_records_evicted", "Records behind the horizon that memory let go of"
+)
 ROWS_INSERTED: Final = Counter("opstrail_rows_inserted", "Rows inserted into the store", ["table"])
 INSERT_SECONDS: Final = Histogram("opstrail_insert_seconds", "Time of one insert into the store")
 WATERMARK_LAG_SECONDS: Final = Gauge(
     "opstrail_watermark_lag_seconds", "Age of the time up to which the timeline is complete"
+)
+WATERMARK_PARTITION_LAG_SECONDS: Final = Gauge(
+    "opstrail_watermark_partition_lag_seconds",
+    "The same for one partition of the log, as readers see it; not a number while unknown",
+    ["partition"],
 )
 DEPENDENCY_UP: Final = Gauge(
     "opstrail_dependency_up", "1 when what the process needs answers, else 0", ["dependency"]

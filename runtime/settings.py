@@ -7,7 +7,7 @@ checked against this table by a test.
 import ipaddress
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -51,6 +51,10 @@ def _deploy_actions(actions: str) -> str:
     if not all(action.strip() for action in actions.split(",")):
         raise ValueError("names of actions, separated by commas")
     return actions
+
+
+# The hour in which links look around a record, on both sides.
+_HORIZON_ABOVE_LOST_HOURS: Final = 2
 
 
 class Settings(BaseSettings):
@@ -134,7 +138,9 @@ class Settings(BaseSettings):
     horizon_hours: int = Field(
         24 * 7,
         ge=1,
-        description="How far back late events are linked; nothing is let go yet, so all are",
+        description="How long correlation keeps records in memory; what comes later is linked from"
+        " the timeline store, more slowly. At least two hours above OPSTRAIL_LOST_AFTER_HOURS: less"
+        " counts as that",
     )
     lost_after_hours: int = Field(
         24, ge=1, le=24 * 36_500, description="After how long an open record reads as lost"
@@ -194,6 +200,15 @@ class Settings(BaseSettings):
     def deploy_action_names(self) -> tuple[str, ...]:
         """The actions that count as deployments where a workspace does not say otherwise."""
         return tuple(action.strip() for action in self.deploy_actions.split(","))
+
+    @property
+    def horizon_us(self) -> int:
+        """How long correlation keeps records in memory.
+
+        Below this, ordinary open records would already need what memory let go of.
+        """
+        hours = max(self.horizon_hours, self.lost_after_hours + _HORIZON_ABOVE_LOST_HOURS)
+        return hours * 3_600_000_000
 
     @property
     def lost_after_us(self) -> int:

@@ -51,6 +51,10 @@ class Codec:
         fastavro.schemaless_writer(out, self._schema, datum)
         return out.getvalue()
 
+    def is_of(self, message: bytes) -> bool:
+        """Whether a message was written with one of the schemas of this kind."""
+        return message[:2] == _MAGIC and message[2:_HEADER_BYTES] in self._readers
+
     def decode(self, message: bytes) -> dict[str, Any]:
         """Raises UndecodableError. A branch of several records comes as `(name, fields)`."""
         if message[:2] != _MAGIC or len(message) < _HEADER_BYTES:

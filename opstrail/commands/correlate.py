@@ -6,7 +6,7 @@ import sys
 import click
 
 from opstrail.dependencies import ask_kafka
-from opstrail.distributed import require_kafka
+from opstrail.distributed import require_clickhouse, require_kafka
 from runtime.settings import Settings
 
 
@@ -16,9 +16,12 @@ def command(settings: Settings) -> None:
     """Fold and link what is on audit.events; one process a core.
 
     \b
-    Example:  OPSTRAIL_KAFKA_BOOTSTRAP=kafka:9092 opstrail correlate
+    Example:  OPSTRAIL_KAFKA_BOOTSTRAP=kafka:9092 \\
+              OPSTRAIL_CLICKHOUSE_URL=http://default@clickhouse:8123 opstrail correlate
     """
     require_kafka(settings)
+    # Asked for what is older than what memory holds.
+    require_clickhouse(settings)
     # Faust would end with a trace and no telling exit code.
     asyncio.run(ask_kafka(settings))
     # Faust is slow to import and only needed here.

@@ -142,7 +142,7 @@ def test_every_process_accepts_its_environment(name: str, monkeypatch: pytest.Mo
 
     assert settings.partitions == 24
     assert settings.kafka_bootstrap
-    assert bool(settings.clickhouse_url) == (name in {"init", "query", "sink"})
+    assert bool(settings.clickhouse_url) == (name in {"init", "query", "sink", "correlate"})
     assert bool(settings.control_url) == (name in {"init", "query", "ingest"})
 
 

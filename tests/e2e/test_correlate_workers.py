@@ -23,6 +23,7 @@ from schemas import topics
 from schemas.entry import TIMELINE_CODEC
 from schemas.envelope import Envelope, Event, Sender
 from tests.support.opstrail import PARTITIONS
+from tests.support.ports import free_port
 from tests.support.processes import ChildProcess, wait_until
 
 WORKSPACES = 40
@@ -122,6 +123,8 @@ def worker(
     variables = {
         "OPSTRAIL_KAFKA_BOOTSTRAP": kafka_bootstrap,
         "OPSTRAIL_PARTITIONS": str(PARTITIONS),
+        # Nobody is there: nothing is let go of, so nothing is asked of it.
+        "OPSTRAIL_CLICKHOUSE_URL": f"http://127.0.0.1:{free_port()}",
     }
     for name, value in variables.items():
         monkeypatch.setenv(name, value)

@@ -248,6 +248,16 @@ CONTENT: Final[dict[str, JsonObject]] = {
         "flagged": [
             {"kind": "action_run", "id": _id(_FIRST_RUN_ID), "flag": "conflicting_snapshot"}
         ],
+        "past": [{"kind": "ssh_session", "id": _id(_SESSION_ID)}],
+    },
+    "evicted": {
+        "partition": 23,
+        "organization": "acme",
+        "workspace": "acme-corp-automation",
+        "first": _START_US,
+        "last": _END_US,
+        "offset": 2**40 + 7,
+        "ids": [{"kind": "workspace_sync", "id": _id(_SYNC_ID)}],
     },
     "timeline_batch": {
         "organization": "acme",

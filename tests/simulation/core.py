@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
-from processors.stage import Stage
+from processors.stage import Outcome, Stage
 from schemas.entry import link_id
 from schemas.envelope import Envelope, Event, Sender, encode_envelope, envelope_key
 from schemas.kinds import Kind
@@ -39,9 +39,7 @@ class Core:
 
     def handle(self, offset: int) -> None:
         """Handle the message at `offset`, for the first time or again."""
-        outcome = self.stage.handle(
-            self.messages[offset], partition=0, offset=offset, load_row=self.table.get
-        )
+        outcome = self.outcome(offset)
         if outcome.row is not None:
             self.table[outcome.row[0]] = outcome.row[1]
         for letter in outcome.dead_letters:
@@ -61,6 +59,11 @@ class Core:
                         "organization": batch["organization"],
                         "workspace": batch["workspace"],
                     }
+
+    def outcome(self, offset: int) -> Outcome:
+        return self.stage.handle(
+            self.messages[offset], partition=0, offset=offset, load_row=self.table.get
+        )
 
     def crash(self) -> None:
         """Lose the memory; the table stays."""

@@ -1,0 +1,45 @@
+"""Reads back from the timeline store what memory let go of."""
+
+from collections.abc import Callable
+from typing import Final
+
+from processors.past import PastNeeded, PastSnapshot
+from runtime.metrics import PAST_READS
+from schemas.envelope import Sender
+from schemas.event_json import event_of_json
+from timeline.past_query import PastQuestion, read_past
+from timeline.store import Store
+from timeline.stored_snapshot import StoredSnapshot
+
+
+class PastReader:
+    """Asks the store that `store()` gives; made before there is one."""
+
+    def __init__(self, store: Callable[[], Store], *, lost_after_us: int) -> None:
+        self._store: Final = store
+        self._lost_after_us: Final = lost_after_us
+
+    async def read(self, needed: PastNeeded) -> list[PastSnapshot]:
+        """What the store has of it, in the log's order. Raises TimelineUnavailableError."""
+        question = PastQuestion(
+            organization=needed.organization,
+            workspace=needed.workspace,
+            ids=[(key.kind.value, key.id) for key in sorted(needed.ids)],
+            windows=needed.windows,
+            commits=sorted(needed.commits),
+            named=sorted(needed.named),
+        )
+        PAST_READS.inc()
+        rows = await read_past(self._store(), question, self._lost_after_us)
+        return [_snapshot(row) for row in rows]
+
+
+def _snapshot(row: StoredSnapshot) -> PastSnapshot:
+    event, _ = event_of_json(row.event)
+    sender = Sender(
+        organization=row.organization,
+        actor=row.actor,
+        actor_kind=row.actor_kind,
+        key_id=row.key_id,
+    )
+    return PastSnapshot(row.offset, event, sender, row.received_at, row.dead_reason)

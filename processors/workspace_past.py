@@ -1,0 +1,249 @@
+"""What a workspace let go of, and what of it an event needs back.
+
+Must stay true:
+- An entry is only computed while memory holds its whole neighbourhood: every record that an entry
+  of a touched record can speak of, and the syncs in force at its start.
+- What arrives for the time that memory holds costs two comparisons.
+- Everything let go of is in the store before; what is read back may hold more than is needed.
+
+Not looked for: a snapshot that states a start which memory holds, of a record that first stated one
+which memory let go of. It would cost a question for every new record. See docs/limits.md.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from processors.past import CommitRuns, PastNeeded, Window, merged
+from processors.record import Record, RecordId
+from processors.snapshot import Snapshot
+from processors.sync_index import COMMIT_PREFIX_DIGITS, after_sha, is_usable
+from schemas.kinds import DeadLetterReason, Kind
+from schemas.limits import LINK_WINDOW_US, US_PER_S
+
+if TYPE_CHECKING:
+    from processors.workspace import Workspace
+
+# How far to look for the next sync at first; each further look goes four times as far.
+_NEXT_SYNC_US: Final = 24 * 3_600 * US_PER_S
+_FARTHER: Final = 4
+_BEFORE_ALL: Final = -(1 << 62)
+
+
+class PastRow(NamedTuple):
+    """What a row says of one record that is not in memory: a snapshot, or the flag it left."""
+
+    offset: int
+    snapshot: Snapshot | None
+    flag: DeadLetterReason | None
+
+
+class WorkspacePast:
+    """Mutable; belongs to one workspace."""
+
+    def __init__(self) -> None:
+        # From the earliest start to the latest end of what was let go of; None: nothing was.
+        self.reach: Window | None = None
+        # What starts later has all its neighbours in memory, and so has whoever it touches.
+        self.needed_until = _BEFORE_ALL
+        # Rows about records that are not in memory; the store may not have these yet.
+        self.rows: Final[dict[RecordId, list[PastRow]]] = {}
+        # Read back from the store, and unchanged since.
+        self.read_back: Final[set[RecordId]] = set()
+        self._complete: tuple[Window, ...] = ()
+        self._looked_up: Final[set[RecordId]] = set()
+        self._commits: Final[set[CommitRuns]] = set()
+        self._named: Final[set[str]] = set()
+
+    def let_go(self, first: int, last: int) -> None:
+        """A record between these times left memory, or is left out of it."""
+        known = self.reach or Window(first, last)
+        self.reach = Window(min(known.first, first), max(known.last, last))
+        self.needed_until = max(self.needed_until, self.reach.last + LINK_WINDOW_US)
+
+    def begin_anew(self) -> None:
+        """Before every record in memory is shown to `reaches_back` again."""
+        if self.reach is not None:
+            self.needed_until = self.reach.last + LINK_WINDOW_US
+
+    def reaches_back(self, record: Record) -> None:
+        """A record in memory may have neighbours that are not: so has who is near its end."""
+        if self.reach is not None and record.start <= self.reach.last + LINK_WINDOW_US:
+            self.needed_until = max(self.needed_until, record.span_end + LINK_WINDOW_US)
+
+    def forget_answers(self) -> None:
+        """After records were let go of: what was complete no longer is."""
+        self._complete = ()
+        self._looked_up.clear()
+        self._commits.clear()
+        self._named.clear()
+
+    def answered(self, needed: PastNeeded) -> None:
+        """All that `needed` names is in memory now, as far as it exists."""
+        self._complete = merged((*self._complete, *needed.windows))
+        self._looked_up.update(needed.ids)
+        self._commits.update(needed.commits)
+        self._named.update(needed.named)
+
+    def needed_by(
+        self, snapshots: Sequence[Snapshot], workspace: "Workspace", lost_after_us: int
+    ) -> PastNeeded | None:
+        """What is missing for folding `snapshots`; None: nothing. To be asked until it is None."""
+        if self.reach is None:
+            return None
+        asked = [each for each in snapshots if self._is_near_past(each, workspace)]
+        if not asked:
+            return None
+        question = _Question(self, workspace)
+        for snapshot in asked:
+            question.about(RecordId(snapshot.spec.kind, snapshot.id))
+            question.about_repeated(snapshot.fields.get("retriggered_from"))
+        if not question.is_open:
+            changing = [
+                record
+                for snapshot in asked
+                for record in _before_and_after(snapshot, workspace, lost_after_us)
+            ]
+            question.around(changing)
+            for record in changing:
+                if record.kind is Kind.WORKSPACE_SYNC and is_usable(record):
+                    question.about_force(record)
+            if not question.is_open:
+                question.around(workspace.touched_by(changing))
+        return question.needed
+
+    def needed_again(self, keys: Iterable[RecordId], workspace: "Workspace") -> PastNeeded | None:
+        """What is missing for computing the entries of `keys` once more; None: nothing."""
+        if self.reach is None:
+            return None
+        question = _Question(self, workspace)
+        records = []
+        for key in keys:
+            question.about(key)
+            if (record := workspace.get(key)) is not None:
+                records.append(record)
+        if not question.is_open:
+            question.around(records)
+        return question.needed
+
+    def _is_near_past(self, snapshot: Snapshot, workspace: "Workspace") -> bool:
+        if snapshot.start <= self.needed_until:
+            return True
+        record = workspace.get(RecordId(snapshot.spec.kind, snapshot.id))
+        if record is not None and record.start <= self.needed_until:
+            return True
+        if any(run.start <= self.needed_until for run in workspace.repeating(snapshot.id)):
+            return True
+        source = snapshot.fields.get("retriggered_from")
+        if source is None:
+            return False
+        repeated = workspace.get(RecordId(Kind.ACTION_RUN, source))
+        return repeated is None or repeated.start <= self.needed_until
+
+    def _missing(self, first: int, last: int) -> Window | None:
+        """What of a stretch of time was let go of and not read back; None: nothing."""
+        if self.reach is None:
+            return None
+        window = Window(max(first, self.reach.first), min(last, self.reach.last))
+        if window.first > window.last:
+            return None
+        is_there = any(
+            each.first <= window.first and window.last <= each.last for each in self._complete
+        )
+        return None if is_there else window
+
+    def _complete_from(self, first: int) -> int | None:
+        """Up to when memory holds everything from `first` on; None: for all later times."""
+        if self.reach is None:
+            return None
+        end = max(first, self.reach.first - 1)
+        for each in self._complete:
+            if each.first <= end + 1:
+                end = max(end, each.last)
+        return None if end >= self.reach.last else end
+
+
+def _before_and_after(
+    snapshot: Snapshot, workspace: "Workspace", lost_after_us: int
+) -> Iterator[Record]:
+    """The record as it is, if it is, and as it may be when the snapshot is folded in."""
+    known = workspace.get(RecordId(snapshot.spec.kind, snapshot.id))
+    if known is None:
+        yield Record(snapshot, lost_after_us)
+        return
+    yield known
+    # The first snapshot fixed the start, whatever this one states.
+    end = known.start if snapshot.spec.end_field is None else snapshot.end
+    if end is None or end >= known.start:
+        later = Record(replace(snapshot, start=known.start, end=end), lost_after_us)
+        later.fields = {**known.fields, **later.fields}
+        yield later
+
+
+class _Question:
+    """Collects what is missing."""
+
+    def __init__(self, past: WorkspacePast, workspace: "Workspace") -> None:
+        self._past: Final = past
+        self._workspace: Final = workspace
+        self._ids: Final[set[RecordId]] = set()
+        self._windows: Final[list[Window]] = []
+        self._commits: Final[set[CommitRuns]] = set()
+        self._named: Final[set[str]] = set()
+
+    @property
+    def is_open(self) -> bool:
+        return bool(self._ids or self._windows or self._commits or self._named)
+
+    @property
+    def needed(self) -> PastNeeded | None:
+        if not self.is_open:
+            return None
+        return PastNeeded(
+            organization=self._workspace.organization,
+            workspace=self._workspace.name,
+            ids=frozenset(self._ids),
+            windows=merged(self._windows),
+            commits=frozenset(self._commits),
+            named=frozenset(self._named),
+        )
+
+    def about(self, key: RecordId) -> None:
+        """A record that memory may have let go of."""
+        if key not in self._past._looked_up and self._workspace.get(key) is None:
+            self._ids.add(key)
+
+    def about_repeated(self, run_id: str | None) -> None:
+        """The run that another one says it repeats."""
+        if run_id is not None:
+            self.about(RecordId(Kind.ACTION_RUN, run_id))
+
+    def around(self, records: Iterable[Record]) -> None:
+        """All that the entries of `records` can speak of."""
+        for record in records:
+            if record.kind is Kind.WORKSPACE_SYNC:
+                continue
+            self._stretch(record.start - LINK_WINDOW_US, record.span_end + LINK_WINDOW_US)
+            if record.kind is Kind.ACTION_RUN and record.start <= self._past.needed_until:
+                if record.id not in self._past._named:
+                    self._named.add(record.id)
+                self.about_repeated(record.fields.get("retriggered_from"))
+
+    def about_force(self, sync: Record) -> None:
+        """Whoever `sync` may be in force for: up to the next one, and those with its commit."""
+        syncs = self._workspace.syncs
+        nexts = [syncs.next_start(sync)]
+        if "cli_instance_id" in sync.fields:
+            nexts.append(syncs.next_start_of_instance(sync))
+        # Only a next sync before which nothing is missing is surely the next one.
+        end = self._past._complete_from(sync.start)
+        if end is not None and any(each is None or each > end for each in nexts):
+            width = max((end - sync.start) * _FARTHER, _NEXT_SYNC_US)
+            self._stretch(sync.start, sync.start + width)
+        runs = CommitRuns(after_sha(sync)[:COMMIT_PREFIX_DIGITS], sync.start)
+        if runs not in self._past._commits and sync.start <= self._past.needed_until:
+            self._commits.add(runs)
+
+    def _stretch(self, first: int, last: int) -> None:
+        if (window := self._past._missing(first, last)) is not None:
+            self._windows.append(window)

@@ -1,0 +1,130 @@
+"""Letting go of old records changes no timeline: what is needed again is read back."""
+
+from random import Random
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from processors.past import PastMissingError
+from processors.stage import Outcome
+from tests.simulation.core import LOST_AFTER_US, Core, requests_of
+from tests.simulation.histories import disputed_histories, mixed_history, undisputed_histories
+from tests.simulation.oracle import Delivery, timeline
+from tests.simulation.past import PastStore
+
+many = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+
+HOUR_US = 3_600_000_000
+EVERYTHING = -1_000 * 24 * HOUR_US
+ROUNDS_MAX = 40
+
+
+class ForgetfulCore(Core):
+    """A core that lets go of whatever it may after each envelope."""
+
+    def __init__(self, *, horizon_us: int, lag: Random | None = None) -> None:
+        super().__init__()
+        self.horizon_us = horizon_us
+        self.store = PastStore(lost_after_us=LOST_AFTER_US)
+        self.lag = lag
+        self.questions = 0
+
+    def outcome(self, offset: int) -> Outcome:
+        for _ in range(ROUNDS_MAX):
+            try:
+                return super().outcome(offset)
+            except PastMissingError as missing:
+                self.questions += 1
+                self.stage.supply(0, missing.needed, self.store.read(missing.needed))
+        raise AssertionError("asks again and again")
+
+    def handle(self, offset: int) -> None:
+        super().handle(offset)
+        lag = self.lag.choice([0, 0, 1, 4]) if self.lag else 0
+        self.store.insert(self.messages, max(self.store.inserted_offset, offset - lag))
+        self.evict()
+
+    def evict(self, cut_short: int | None = None) -> None:
+        changes = self.stage.evict(
+            0,
+            horizon_us=self.horizon_us,
+            inserted_offset=self.store.inserted_offset,
+            load_row=self.table.get,
+            rows_min=1,
+        )
+        for key, value in changes[:cut_short]:
+            if value is None:
+                self.table.pop(key, None)
+            else:
+                self.table[key] = value
+
+
+@many
+@given(
+    deliveries=undisputed_histories(),
+    size=st.integers(1, 20),
+    horizon_us=st.sampled_from([EVERYTHING, 0, HOUR_US, 26 * HOUR_US]),
+    random=st.randoms(use_true_random=False),
+)
+def test_a_core_that_lets_go_of_what_is_old_says_what_the_contract_says(
+    deliveries: list[Delivery], size: int, horizon_us: int, random: Random
+) -> None:
+    core = ForgetfulCore(horizon_us=horizon_us, lag=random)
+    for request in requests_of(deliveries, size):
+        core.send(request)
+
+    assert core.timeline() == timeline(deliveries).entries
+    assert core.dead == []
+
+
+@many
+@given(deliveries=disputed_histories(), size=st.integers(1, 20))
+def test_what_was_disputed_about_a_record_is_known_after_it_was_let_go_of(
+    deliveries: list[Delivery], size: int
+) -> None:
+    core = ForgetfulCore(horizon_us=EVERYTHING)
+    for request in requests_of(deliveries, size):
+        core.send(request)
+    judged = timeline(deliveries)
+
+    assert core.timeline() == judged.entries
+    assert [reason for reason, _ in core.dead] == [reason for _, reason in judged.dead]
+
+
+@many
+@given(
+    deliveries=disputed_histories(),
+    random=st.randoms(use_true_random=False),
+    size=st.integers(1, 5),
+)
+def test_crashes_between_any_two_changes_of_the_table_lose_nothing(
+    deliveries: list[Delivery], random: Random, size: int
+) -> None:
+    core = ForgetfulCore(horizon_us=EVERYTHING, lag=random)
+    for request in requests_of(deliveries, size):
+        core.send(request)
+        if random.random() < 0.3:
+            core.evict(cut_short=random.randrange(4))
+            core.crash()
+        if core.messages and random.random() < 0.3:
+            # Never what the store has: that was committed before.
+            first = random.randint(core.store.inserted_offset + 1, len(core.messages))
+            for offset in range(first, len(core.messages)):
+                core.handle(offset)
+
+    assert core.timeline() == timeline(deliveries).entries
+
+
+def test_a_month_with_a_horizon_of_two_days_holds_few_records_and_reads_as_without() -> None:
+    deliveries = mixed_history(seed=5, count=4_000)
+    kept = Core()
+    forgetful = ForgetfulCore(horizon_us=48 * HOUR_US)
+    most = 0
+    for request in requests_of(deliveries, 50):
+        kept.send(request)
+        forgetful.send(request)
+        most = max(most, forgetful.stage.facts)
+
+    assert forgetful.timeline() == kept.timeline()
+    assert most < kept.stage.facts / 3
+    assert len(forgetful.table) < len(kept.table) / 3
