@@ -1,7 +1,10 @@
 """Letting go of old records changes no timeline: what is needed again is read back."""
 
+import uuid
+from datetime import UTC, datetime, timedelta
 from random import Random
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -128,3 +131,87 @@ def test_a_month_with_a_horizon_of_two_days_holds_few_records_and_reads_as_witho
     assert forgetful.timeline() == kept.timeline()
     assert most < kept.stage.facts / 3
     assert len(forgetful.table) < len(kept.table) / 3
+
+
+# One record walks across the horizon
+
+
+def at(hours: float) -> datetime:
+    return datetime(2026, 3, 2, 8, tzinfo=UTC) + timedelta(hours=hours)
+
+
+def told(kind: str, number: int, received: float, **fields: object) -> Delivery:
+    stated = {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in fields.items()
+    }
+    own: dict[str, object] = {"host": {"inventory_name": "db-3"}}
+    if kind == "action_run":
+        own = {"block": "nginx", "action": "deploy"}
+    event = {"type": kind, "id": str(uuid.UUID(int=number)), "workspace": "shop", **own, **stated}
+    return Delivery(
+        event=event,
+        organization="default",
+        actor="admin",
+        actor_kind="service",
+        key_id="key-1",
+        received_at=at(received),
+    )
+
+
+def filler(hour: int) -> Delivery:
+    """Keeps the clock of the log going, an hour at a time; far from everybody else."""
+    start = at(hour - 0.01)
+    return told(
+        "action_run", 1_000 + hour, hour, started_at=start, finished_at=start, commit_sha="0ddc0de"
+    )
+
+
+@pytest.mark.parametrize("half_hours", range(44, 64))
+def test_a_late_run_finds_its_session_on_both_sides_of_the_horizon(half_hours: int) -> None:
+    arrival = half_hours / 2
+    core = ForgetfulCore(horizon_us=26 * HOUR_US)
+    deliveries = [
+        told("ssh_session", 1, 0.5, started_at=at(0), ended_at=at(0.5)),
+        *(filler(hour) for hour in range(4, int(arrival))),
+        told("action_run", 2, arrival, started_at=at(0.75), finished_at=at(0.8)),
+        told("ssh_session", 3, arrival, started_at=at(1), ended_at=at(1.1)),
+    ]
+    for delivery in deliveries:
+        core.send([delivery])
+
+    assert core.timeline() == timeline(deliveries).entries
+    run = core.timeline()["shop", "action_run", str(uuid.UUID(int=2))]
+    assert [link["rule"] for link in run["links"]] == ["after", "before"]
+    # Until then memory holds the session; soon after it has to be asked for.
+    if arrival <= 26:
+        assert core.questions == 0
+    if arrival >= 28:
+        assert core.questions > 0
+
+
+def test_a_session_that_was_open_for_longer_than_the_horizon_closes_and_is_found_at_its_end() -> (
+    None
+):
+    core = ForgetfulCore(horizon_us=26 * HOUR_US)
+    end = 10 * 24
+    deliveries = [
+        told("action_run", 1, 0.1, started_at=at(0), finished_at=at(0.1)),
+        told("ssh_session", 2, 0.2, started_at=at(0.2)),
+        *(filler(hour) for hour in range(30, end, 7)),
+        told("ssh_session", 2, end, started_at=at(0.2), ended_at=at(end)),
+        told("action_run", 3, end + 0.5, started_at=at(end + 0.5), finished_at=at(end + 0.6)),
+    ]
+    for delivery in deliveries[:-2]:
+        core.send([delivery])
+    forgotten = core.stage.facts
+    for delivery in deliveries[-2:]:
+        core.send([delivery])
+        core.crash()
+
+    assert forgotten < 8
+    assert core.timeline() == timeline(deliveries).entries
+    run = core.timeline()["shop", "action_run", str(uuid.UUID(int=3))]
+    assert [(link["rule"], link["target"]["id"]) for link in run["links"]] == [
+        ("after", str(uuid.UUID(int=2)))
+    ]
