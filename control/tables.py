@@ -214,3 +214,12 @@ WORKSPACES: Final = Table(
     Column("registered_at", UtcTime, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
 )
+
+DEAD_LETTER_RESENDS: Final = Table(
+    "dead_letter_resends",
+    METADATA,
+    Column("organization_id", Integer, ForeignKey("organizations.id"), primary_key=True),
+    Column("place", _text(64), primary_key=True),
+    Column("resent_at", UtcTime, nullable=False),
+    Column("position", _text(128), nullable=True),
+)

@@ -28,7 +28,9 @@ def print_dead_letters(console: Console, items: Sequence[Mapping[str, Any]]) -> 
     if not items:
         console.print("no dead letters")
         return
-    print_rows(console, _COLUMNS, [Row(_cells(item), [_below(item)]) for item in items], indent=0)
+    print_rows(
+        console, _COLUMNS, [Row(_cells(item), list(_below(item))) for item in items], indent=0
+    )
 
 
 def print_dead_letter(console: Console, item: Mapping[str, Any]) -> None:
@@ -54,8 +56,15 @@ def _cells(item: Mapping[str, Any]) -> list[Text]:
     ]
 
 
-def _below(item: Mapping[str, Any]) -> Text:
-    return shown(f"{short_kind(item['kind'])} {item['record_id']}", "dim")
+def _below(item: Mapping[str, Any]) -> Iterator[Text]:
+    yield shown(f"{short_kind(item['kind'])} {item['record_id']}", "dim")
+    if item.get("resent_at") is not None:
+        yield shown(f"resent {_resent(item)}", "dim")
+
+
+def _resent(item: Mapping[str, Any]) -> str:
+    at = f"{moment_text(item['resent_at'])[:16]} UTC"
+    return at if item["resent_position"] else f"{at}; whether the log took it is not known"
 
 
 def _facts(item: Mapping[str, Any]) -> Iterator[tuple[str, Text]]:
@@ -68,6 +77,8 @@ def _facts(item: Mapping[str, Any]) -> Iterator[tuple[str, Text]]:
     yield "received", shown(f"{moment_text(item['received_at'])} UTC")
     where = f"partition {source['partition']}, offset {source['offset']}, event {source['index']}"
     yield "on the log", shown(f"{source['topic']}, {where}")
+    if item.get("resent_at") is not None:
+        yield "resent", shown(_resent(item))
 
 
 def _value(value: Any) -> Text:

@@ -83,6 +83,8 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships n
         self._wait_s: Final = wait_s
         self._clock: Final = clock
         self._owned: dict[TopicPartition, _Owned] = {}
+        # Of which something was committed once, as far as the group knows.
+        self._begun: set[TopicPartition] = set()
         self._is_stopping = False
         self._log_end_asked_s = 0.0
         self._log: Final = structlog.get_logger()
@@ -128,6 +130,13 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships n
             if (known := watermarks.get(partition.partition)) is not None:
                 owned.source_offset = known.offset
                 owned.told_until_us = max(owned.told_until_us, known.complete_until or 0)
+            elif partition in self._begun:
+                # Nothing is promised of it: what was inserted once may be gone.
+                self._log.warning(
+                    "the store has no watermark of a partition that was inserted before; if it was"
+                    " emptied or is another one, run `opstrail rebuild`",
+                    partition=partition.partition,
+                )
         self._log.info("partitions assigned", partitions=len(partitions))
 
     async def _recorded_ends(self) -> dict[TopicPartition, int]:
@@ -138,6 +147,7 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships n
             committed = await admin.list_consumer_group_offsets(topics.SINK_GROUP)
         finally:
             await admin.close()
+        self._begun = {partition for partition, offset in committed.items() if offset.offset > 0}
         ends = {partition: recorded_end(offset.metadata) for partition, offset in committed.items()}
         return {
             partition: end

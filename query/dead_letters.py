@@ -1,19 +1,21 @@
 """GET /v1/dead-letters and /v1/dead-letters/{place}, POST /v1/dead-letters/{place}/resend.
 
-Snapshots that could not be used, for an organization's administrators. What could not be read at
-all names no organization and is none of these: it stays in the topic audit.dead-letters.
+Snapshots that could not be used, for an organization's administrators, and which of them were put
+on the log again. What could not be read at all names no organization and is none of these: only who
+runs the installation sees it, by `opstrail dead-letters list --undecodable`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.routing import Route
 
+from control.resends import Resend
 from control.roles import Role
 from query.access import principal_of, reading_route
-from query.dead_letter_resend import is_final, resend
+from query.dead_letter_resend import is_final, resend, resends_of
 from query.item_columns import DEAD_LETTERS
 from query.item_export import ItemList, Pairs
 from query.missing import not_found
@@ -21,6 +23,7 @@ from query.services import QueryServices
 from runtime.http import forbidden, json_response
 from schemas import topics
 from schemas.kinds import DeadLetterReason
+from schemas.times import format_us, to_us
 from timeline.dead_letter_query import (
     DeadLetterPage,
     parse_dead_letter_filters,
@@ -64,14 +67,17 @@ async def _list(services: QueryServices, request: Request, scope: Scope) -> Any:
     async def read(parameters: Pairs, limit: int | None) -> DeadLetterPage:
         filters = parse_dead_letter_filters(parameters)
         filters = replace(filters, limit=limit or filters.limit)
-        return await read_dead_letters(services.store, scope, filters)
+        page = await read_dead_letters(services.store, scope, filters)
+        return page._replace(items=await _with_resends(services, scope, page.items))
 
     return await ItemList("dead-letters", DEAD_LETTERS, read).answer(services, request)
 
 
 async def _one(services: QueryServices, request: Request, scope: Scope) -> Any:
     Parameters(request.query_params.multi_items(), ())
-    return _one_json(await _read(services, request, scope))
+    letter = await _read(services, request, scope)
+    (shown,) = await _with_resends(services, scope, [_one_json(letter)])
+    return shown
 
 
 async def _resend(services: QueryServices, request: Request, scope: Scope) -> Any:
@@ -92,6 +98,26 @@ async def _read(services: QueryServices, request: Request, scope: Scope) -> Rece
     if letter is None:
         raise not_found("there is no such dead letter")
     return letter
+
+
+async def _with_resends(
+    services: QueryServices, scope: Scope, items: Sequence[ReceivedJson]
+) -> list[ReceivedJson]:
+    """The same, with when and where each was resent; read after them, so it is never behind."""
+    places = [item["id"] for item in items]
+    resends = await resends_of(services, scope.organization, places) if places else {}
+    return [_with_resend(item, resends.get(item["id"])) for item in items]
+
+
+def _with_resend(item: ReceivedJson, resend: Resend | None) -> ReceivedJson:
+    rest = dict(item)
+    event = rest.pop("event")
+    return {
+        **rest,
+        "resent_at": None if resend is None else format_us(to_us(resend.resent_at)),
+        "resent_position": None if resend is None else resend.position,
+        "event": event,
+    }
 
 
 def _one_json(letter: Received) -> ReceivedJson:

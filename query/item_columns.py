@@ -68,6 +68,9 @@ DEAD_LETTERS: Final = pa.schema(
         ("id", _TEXT),
         ("received_at", _TIME),
         *((name, _TEXT) for name in ("workspace", "kind", "record_id", "reason", "detail")),
-        *((name, _TEXT) for name in ("actor", "actor_kind", "key_id", "event")),
+        *((name, _TEXT) for name in ("actor", "actor_kind", "key_id")),
+        ("resent_at", _TIME),
+        ("resent_position", _TEXT),
+        ("event", _TEXT),
     ]
 )

@@ -16,7 +16,7 @@ from runtime.access_log import AccessLog
 from runtime.clock import WallClock
 from runtime.key_rates import KeyRates, key_rates
 from runtime.log import Log
-from runtime.metrics import WATERMARK_LAG_SECONDS
+from runtime.metrics import WATERMARK_LAG_SECONDS, WATERMARK_PARTITION_LAG_SECONDS
 from runtime.settings import Settings
 from timeline.moment import Moment
 from timeline.store import Store
@@ -71,8 +71,15 @@ class QueryServices:
 
     async def lag_s(self) -> float | None:
         """How far readers are behind, which is a metric too; None: nothing is promised yet."""
-        lag_s = await self.watermarks.lag_s(self.partitions, self.wall_clock())
+        now_us = self.wall_clock()
+        lag_s = await self.watermarks.lag_s(self.partitions, now_us)
         WATERMARK_LAG_SECONDS.set(math.nan if lag_s is None else lag_s)
+        for partition, own_s in enumerate(
+            self.watermarks.partition_lags_s(self.partitions, now_us)
+        ):
+            WATERMARK_PARTITION_LAG_SECONDS.labels(str(partition)).set(
+                math.nan if own_s is None else own_s
+            )
         return lag_s
 
 

@@ -1,4 +1,7 @@
-"""The watermarks as readers see them: one reading of the store for all who ask at the same time."""
+"""The watermarks as readers see them: one reading of the store for all who ask at the same time.
+
+Must stay true: an answer's watermark is of the generation that its rows are of.
+"""
 
 import asyncio
 import time
@@ -14,6 +17,8 @@ from timeline.watermark_query import Watermark, complete_until, read_watermarks
 
 # Who waits for a position looks so often, however many wait.
 FRESH_S: Final = 0.05
+# Answers under way may still be of the one before.
+_GENERATIONS_MAX: Final = 2
 
 
 class WatermarkView:
@@ -23,17 +28,22 @@ class WatermarkView:
         self._store = store
         self._monotonic_s = monotonic_s
         self._read: dict[int, Watermark] = {}
-        self._read_at_s = float("-inf")
-        self._reading: asyncio.Task[dict[int, Watermark]] | None = None
+        self._of: dict[str, _OfGeneration] = {}
 
     async def current(self) -> Mapping[int, Watermark]:
         """Partition -> watermark. Raises TimelineUnavailableError."""
-        if self._monotonic_s() - self._read_at_s < FRESH_S:
-            return self._read
-        if self._reading is None:
-            self._reading = asyncio.create_task(self._refresh())
+        database = await self._store.living_database()
+        of = self._of.get(database)
+        if of is None:
+            while len(self._of) >= _GENERATIONS_MAX:
+                del self._of[next(iter(self._of))]
+            of = self._of[database] = _OfGeneration(database)
+        if self._monotonic_s() - of.read_at_s < FRESH_S:
+            return of.read
+        if of.reading is None:
+            of.reading = asyncio.create_task(self._refresh(of))
         # A client that hangs up does not end the reading for the others who wait.
-        return await asyncio.shield(self._reading)
+        return await asyncio.shield(of.reading)
 
     async def json(self, partitions: int) -> dict[str, Any]:
         """The `watermark` of an answer. To be asked before the rows that it is about."""
@@ -52,11 +62,30 @@ class WatermarkView:
         until = complete_until(known, partitions)
         return None if until is None else (now_us - until) / US_PER_S
 
-    async def _refresh(self) -> dict[int, Watermark]:
+    def partition_lags_s(self, partitions: int, now_us: int) -> list[float | None]:
+        """The same of each partition, as it was last read."""
+        until = [
+            self._read[partition].complete_until if partition in self._read else None
+            for partition in range(partitions)
+        ]
+        return [None if each is None else (now_us - each) / US_PER_S for each in until]
+
+    async def _refresh(self, of: "_OfGeneration") -> dict[int, Watermark]:
         started_s = self._monotonic_s()
         try:
-            self._read = await read_watermarks(self._store)
-            self._read_at_s = started_s
-            return self._read
+            of.read = await read_watermarks(self._store, of.database)
+            of.read_at_s = started_s
+            self._read = of.read
+            return of.read
         finally:
-            self._reading = None
+            of.reading = None
+
+
+class _OfGeneration:
+    """What was read last, and who is reading now."""
+
+    def __init__(self, database: str) -> None:
+        self.database: Final = database
+        self.read: dict[int, Watermark] = {}
+        self.read_at_s = float("-inf")
+        self.reading: asyncio.Task[dict[int, Watermark]] | None = None

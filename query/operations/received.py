@@ -72,6 +72,14 @@ _DEAD_LETTER: Final[dict[str, JsonSchema]] = {
     "reason": _REASON,
     "detail": STRING_OR_NULL,
     **_SENDER,
+    "resent_at": {
+        **or_null(UTC_TIME),
+        "description": "When it was last put on the log again; null: it was not.",
+    },
+    "resent_position": {
+        **STRING_OR_NULL,
+        "description": "Where to; null with a `resent_at`: whether the log took it is not known.",
+    },
     "event": _EVENT,
 }
 _DEAD_LETTER_EXAMPLE: Final[dict[str, Any]] = {
@@ -85,6 +93,8 @@ _DEAD_LETTER_EXAMPLE: Final[dict[str, Any]] = {
     "actor": "bob",
     "actor_kind": "person",
     "key_id": "Yt5mBq0c",
+    "resent_at": "2026-03-25T08:15:00.000000Z",
+    "resent_position": "wHq0bM7Y3ZqkQm1oT4m0yZGSAM0BSg",
     "event": _EXAMPLE,
 }
 # Whatever it is: what is none is not there.

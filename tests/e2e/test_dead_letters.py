@@ -15,11 +15,12 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from processors.dead_letter import DEAD_LETTER_CODEC
+from processors.dead_letter import DEAD_LETTER_CODEC, undecodable_letter
 from schemas import topics
 from schemas.access_event import ACCESS_CODEC
+from schemas.codec import UndecodableError
 from schemas.entry import TIMELINE_CODEC
-from schemas.envelope import ENVELOPE_CODEC
+from schemas.envelope import ENVELOPE_CODEC, Envelope, Event, Sender, encode_envelope
 from tests.support.opstrail import (
     MODES,
     PARTITIONS,
@@ -110,7 +111,14 @@ def test_a_dead_letter_is_found_shown_and_resent_and_log_order_still_decides(
     assert refused.returncode == 1
     assert "?force=true" in refused.stderr
     newest, oldest = told(system, "list", "--workspace", workspace)["items"]
-    assert oldest == listed
+    assert (listed["resent_at"], listed["resent_position"]) == (None, None)
+    assert oldest["resent_at"] == newest["received_at"]
+    assert oldest == {
+        **listed,
+        "resent_at": oldest["resent_at"],
+        "resent_position": answer["position"],
+    }
+    assert newest["resent_at"] is None
     same = ("workspace", "kind", "record_id", "reason", "detail", "actor", "key_id", "event")
     assert {name: newest[name] for name in same} == {name: listed[name] for name in same}
     assert newest["received_at"] > listed["received_at"]
@@ -150,7 +158,9 @@ def poison(topic: str) -> list[bytes | None]:
     ]
 
 
-def test_what_nobody_can_read_stops_no_partition_of_no_topic(system: Opstrail) -> None:
+def test_what_nobody_can_read_stops_no_partition_of_no_topic(
+    system: Opstrail, tmp_path: Path
+) -> None:
     user = User(system)
     user.send(run(new_workspace()))
     kept = _poisoned(system)
@@ -167,11 +177,99 @@ def test_what_nobody_can_read_stops_no_partition_of_no_topic(system: Opstrail) -
     )
     assert user.get("/v1/dead-letters", reason="conflicting_snapshot", limit="1000")["items"]
     assert b"not Avro" not in user.ask("/v1/dead-letters", limit="1000").content
-    for letter, value in kept:
+    letters = list(kept)
+    assert_shown_to_the_operator(system, letters, tmp_path)
+    for letter, value in letters:
         assert letter["content"] == value
         assert letter["topic"] == topics.EVENTS
         assert letter["detail"].startswith("envelope: ")
         assert letter["organization"] == ""
+
+
+def test_what_a_newer_version_reads_is_put_on_the_log_again_by_the_operator(
+    system: Opstrail,
+) -> None:
+    """As after an upgrade: the letter is of a message that this version can read."""
+    if not isinstance(system, DistributedOpstrail):
+        pytest.skip("the folder belongs to the running process; see tests/opstrail/commands")
+    workspace, event = new_workspace(), run("")
+    user = User(system)
+    sender = user.get("/v1/principals")["items"][0]
+    fields = {"id": event["id"], "block": "nginx", "action": "deploy"}
+    envelope = Envelope(
+        sender=Sender(
+            organization="default",
+            actor=sender["name"],
+            actor_kind=sender["kind"],
+            key_id="key-1",
+        ),
+        workspace=workspace,
+        received_at=1_774_346_400_000_000,
+        events=[Event("action_run", {**fields, "started_at": 1_774_346_400_000_000})],
+    )
+    error, offset = UndecodableError("envelope: unknown schema"), 2**40
+    letter = undecodable_letter(encode_envelope(envelope), error, partition=1, offset=offset)
+
+    async def keep() -> None:
+        bootstrap = system.variables["OPSTRAIL_KAFKA_BOOTSTRAP"]
+        producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all")
+        async with producer:
+            await producer.send_and_wait(topics.DEAD_LETTERS, DEAD_LETTER_CODEC.encode(letter))
+
+    asyncio.run(keep())
+    listed = json.loads(_locally(system, "list", "--undecodable", "--limit", "1000", "--json"))
+    (item,) = [each for each in listed["items"] if each["id"] == f"1-{offset}"]
+    assert item["is_readable_now"]
+    for _ in range(2):
+        assert "on the log again" in _locally(system, "resend", item["id"])
+
+    wait_until(lambda: bool(user.timeline(workspace=workspace)), timeout_s=WAIT_S, what="the run")
+    (entry,) = user.timeline(workspace=workspace)
+    assert (entry["id"], entry["actor"]) == (event["id"], sender["name"])
+
+
+def assert_shown_to_the_operator(
+    system: Opstrail, letters: list[tuple[dict[str, Any], bytes]], folder: Path
+) -> None:
+    """By `opstrail dead-letters` on the server's machine, without a key."""
+    listed = json.loads(_locally(system, "list", "--undecodable", "--limit", "1000", "--json"))
+    by_place = {item["id"]: item for item in listed["items"]}
+    for letter, value in letters:
+        item = by_place[f"{letter['partition']}-{letter['offset']}"]
+        assert (item["bytes"], item["detail"]) == (len(value), letter["detail"])
+        assert item["found_at"] or item["received_after"]
+        assert not item["is_readable_now"]
+    assert len(by_place) == len(listed["items"])
+    table = _locally(system, "list", "--undecodable", "--limit", "1000")
+    assert max(map(len, table.splitlines())) <= 80
+    assert "not Avro" not in table
+    letter, value = next(each for each in letters if each[1] == b"not Avro at all")
+    place, raw = f"{letter['partition']}-{letter['offset']}", folder / "message.bin"
+    text = _locally(system, "show", place, "--raw", str(raw))
+    assert raw.read_bytes() == value
+    assert raw.stat().st_mode & 0o777 == 0o600
+    assert letter["detail"] in text
+    assert "not Avro" not in text
+
+
+def _locally(system: Opstrail, *arguments: str) -> str:
+    if isinstance(system, DistributedOpstrail):
+        where: list[str] = []
+        variables = system.variables
+    else:
+        assert isinstance(system, EmbeddedOpstrail)
+        where = ["--data-dir", str(system.folder / "data")]
+        variables = {}
+    ended = subprocess.run(
+        opstrail("dead-letters", *arguments, *where),
+        env={**os.environ, **variables, "COLUMNS": "80"},
+        capture_output=True,
+        text=True,
+        timeout=WAIT_S,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
 
 
 def _poisoned(system: Opstrail) -> Iterator[tuple[dict[str, Any], bytes]]:

@@ -17,6 +17,8 @@ def letter(**fields: Any) -> dict[str, Any]:
         "actor": "bob",
         "actor_kind": "person",
         "key_id": "key-3f9a1c0e77b2",
+        "resent_at": None,
+        "resent_position": None,
         "event": {
             "type": "ssh_session",
             "id": SESSION_ID,
@@ -40,6 +42,20 @@ def test_a_dead_letter_is_a_row_with_its_record_below() -> None:
         "0-4711-0  2026-03-24 11:02  foreign_snapshot  acme       bob\n"
         f"          ssh {SESSION_ID}\n"
     )
+
+
+def test_one_that_was_resent_says_when_and_whether_that_is_known_to_have_worked() -> None:
+    resent: dict[str, Any] = {"resent_at": "2026-03-25T08:15:00.000000Z"}
+    known, unknown = (
+        printed(print_dead_letters, [letter(**resent, resent_position=position)])
+        for position in ("abc", None)
+    )
+
+    assert "          resent 2026-03-25 08:15 UTC\n" in known
+    assert squeezed("resent 2026-03-25 08:15 UTC; whether the log took it") in squeezed(unknown)
+    assert "resent" not in printed(print_dead_letters, [letter()])
+    shown = printed(print_dead_letter, whole(**resent, resent_position="abc"))
+    assert squeezed("resent 2026-03-25 08:15 UTC") in squeezed(shown)
 
 
 def test_no_dead_letters_are_said_to_be_none() -> None:

@@ -6,6 +6,7 @@ from typing import Any, cast
 import pytest
 from aiokafka import TopicPartition
 from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
 
 from processors.sink import Sink, range_metadata, recorded_end
 from runtime.errors import TimelineUnavailableError
@@ -47,6 +48,44 @@ def test_metadata_that_records_no_range_is_none(metadata: str | None) -> None:
 def test_metadata_of_somebody_else_records_no_range() -> None:
     for metadata in ('{"next": true}', "[" * 100_000):
         assert recorded_end(metadata) is None
+
+
+def test_a_store_that_knows_nothing_of_what_was_inserted_promises_nothing_and_it_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else readers would be told that the timeline is complete, while its past is missing."""
+    told: list[dict[int, Any]] = []
+
+    class Writer:
+        async def read_watermarks(self) -> dict[int, Watermark]:
+            return {2: Watermark(7, 50_000_000)}
+
+        async def advance_watermark(self, reached: dict[int, Any]) -> None:
+            told.append(reached)
+
+    partitions = [TopicPartition("audit.timeline", number) for number in range(3)]
+    emptied, new, known = partitions
+
+    async def play() -> list[Any]:
+        sink = Sink("nobody:9092", cast("Any", Writer()), rows_max=1, wait_s=1)
+
+        async def no_ends() -> dict[TopicPartition, int]:
+            sink._begun = {emptied, known}
+            return {}
+
+        monkeypatch.setattr(sink, "_recorded_ends", no_ends)
+        with capture_logs() as logs:
+            await sink.on_partitions_assigned(partitions)
+        for partition, end in ((emptied, 5), (new, 0), (known, 8)):
+            sink._owned[partition].log_end = (end, 60_000_000)
+        await sink._tell_completeness()
+        await sink._consumer.stop()
+        return logs
+
+    logs = asyncio.run(play())
+
+    assert [each["partition"] for each in logs if each["log_level"] == "warning"] == [0]
+    assert told == [{1: (-1, 60_000_000), 2: (7, 60_000_000)}]
 
 
 def test_while_the_store_is_away_the_timeline_ages(monkeypatch: pytest.MonkeyPatch) -> None:

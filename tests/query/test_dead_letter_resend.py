@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 from httpx import Response
 
+from control.errors import ControlUnavailableError
 from processors.stage import Stage
 from schemas.envelope import Envelope, Event, Sender, encode_envelope
 from schemas.event_json import event_json
@@ -162,3 +163,71 @@ def test_resending_is_a_change_on_record_before_it_is_done(world: World) -> None
     world.access_log.is_there = False
     problem(resend(world, FORCED), 503, "access_log_unavailable")
     assert len(world.log.envelopes) == 1
+
+
+def listed(world: World, key: str = ADMIN) -> tuple[Any, Any]:
+    """When and where to the only dead letter was resent, as the list and itself say."""
+    (item,) = world.json("/v1/dead-letters", key)["items"]
+    alone = world.json(f"/v1/dead-letters/{item['id']}", key)
+    assert {name: alone[name] for name in item} == item
+    return item["resent_at"], item["resent_position"]
+
+
+def test_the_list_says_that_it_was_resent_when_and_where_to(world: World) -> None:
+    receive(world)
+    assert listed(world) == (None, None)
+
+    first = resend(world, FORCED).json()["position"]
+    assert listed(world) == ("2026-03-30T00:00:00.000000Z", first)
+    # Once more is on the log once more, and the list says the last one.
+    second = resend(world, FORCED).json()["position"]
+
+    assert first != second
+    assert listed(world)[1] == second
+    ndjson = world.get("/v1/dead-letters?format=ndjson", ADMIN).text
+    assert json.loads(ndjson)["resent_position"] == second
+
+
+def test_what_the_log_did_not_confirm_may_be_there_and_is_shown_so(world: World) -> None:
+    receive(world)
+    world.log.is_there = False
+    problem(resend(world, FORCED), 503, "log_unavailable")
+
+    assert listed(world) == ("2026-03-30T00:00:00.000000Z", None)
+
+    world.log.is_there = True
+    position = resend(world, FORCED).json()["position"]
+    assert listed(world)[1] == position
+    # One that failed takes nothing back from one that worked.
+    world.log.is_there = False
+    problem(resend(world, FORCED), 503, "log_unavailable")
+    assert listed(world)[1] == position
+
+
+def test_what_is_refused_is_not_shown_as_resent(world: World) -> None:
+    receive(world)
+    problem(resend(world), 409, "would_be_set_aside_again")
+    problem(resend(world, FORCED, key=OTHER_ADMIN), 404, "not_found")
+
+    assert listed(world) == (None, None)
+
+
+def test_while_the_control_database_is_away_nothing_goes_on_the_log(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receive(world)
+
+    def away(*_: Any, **__: Any) -> None:
+        raise ControlUnavailableError("the control database is away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("query.dead_letter_resend.begin_resend", away)
+        assert resend(world, FORCED).status_code == 503
+    assert (world.log.envelopes, listed(world)) == ([], (None, None))
+
+    # Away only afterwards: it is on the log, and the list says as much as is known.
+    with monkeypatch.context() as patched:
+        patched.setattr("query.dead_letter_resend.settle_resend", away)
+        assert resend(world, FORCED).status_code == 202
+    assert len(world.log.envelopes) == 1
+    assert listed(world) == ("2026-03-30T00:00:00.000000Z", None)

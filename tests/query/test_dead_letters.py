@@ -49,6 +49,8 @@ def test_a_dead_letter_says_what_it_was_and_why_it_was_not_used(world: World) ->
         "actor": "bob",
         "actor_kind": "person",
         "key_id": "key of bob",
+        "resent_at": None,
+        "resent_position": None,
         "event": json.loads(dead(2, 1)["event"]),
     }
 

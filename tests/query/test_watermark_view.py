@@ -16,10 +16,15 @@ class Reads:
         self.count = 0
         self.error: Exception | None = None
         self.now_s = 100.0
-        self.view = WatermarkView(None, monotonic_s=lambda: self.now_s)  # type: ignore[arg-type]
+        self.database = "opstrail"
+        self.view = WatermarkView(self, monotonic_s=lambda: self.now_s)  # type: ignore[arg-type]
         monkeypatch.setattr(watermark_view, "read_watermarks", self._read)
 
-    async def _read(self, _: object) -> dict[int, Watermark]:
+    async def living_database(self) -> str:
+        return self.database
+
+    async def _read(self, _: object, database: str) -> dict[int, Watermark]:
+        assert database == self.database
         self.count += 1
         await asyncio.sleep(0.01)
         if self.error is not None:
@@ -86,6 +91,13 @@ def test_what_is_promised_is_shown_as_a_time(reads: Reads) -> None:
 def test_readers_are_behind_by_the_age_of_what_they_have_it_all_up_to(reads: Reads) -> None:
     assert run(reads.view.lag_s(1, 2_500_001)) == 2.5
     assert run(reads.view.lag_s(2, 2_500_001)) is None
+
+
+def test_each_partition_has_its_own_age_and_one_that_is_unknown_has_none(reads: Reads) -> None:
+    assert reads.view.partition_lags_s(1, 2_500_001) == [None]
+    run(reads.view.lag_s(2, 2_500_001))
+
+    assert reads.view.partition_lags_s(2, 2_500_001) == [2.5, None]
 
 
 def test_while_the_store_is_away_what_was_last_read_ages(reads: Reads) -> None:

@@ -1,0 +1,4 @@
+CREATE TABLE envelopes (
+    offset INTEGER PRIMARY KEY AUTOINCREMENT,
+    message BLOB NOT NULL
+);

@@ -1,0 +1,116 @@
+CREATE TABLE migrations (
+  `number` UInt32 COMMENT 'Number of the migration' CODEC(ZSTD(1)),
+  `name` String COMMENT 'What it was about' CODEC(ZSTD(1)),
+  `applied_at` DateTime64(6, 'UTC') COMMENT 'When it was first run' CODEC(ZSTD(1))
+) ENGINE = ReplacingMergeTree ORDER BY number SETTINGS non_replicated_deduplication_window = 10000 COMMENT 'Which migrations were run';
+
+CREATE TABLE entries (
+  `organization` String COMMENT 'Organization the record belongs to' CODEC(ZSTD(1)),
+  `workspace` String COMMENT 'Workspace the record belongs to' CODEC(ZSTD(1)),
+  `kind` LowCardinality(String) COMMENT 'action_run, ssh_session or workspace_sync' CODEC(ZSTD(1)),
+  `id` String COMMENT 'Id of the record, as its sender gave it' CODEC(ZSTD(1)),
+  `occurred_at` DateTime64(6, 'UTC') COMMENT 'Start of the record; never changes' CODEC(Delta(8), ZSTD(1)),
+  `ended_at` Nullable(DateTime64(6, 'UTC')) COMMENT 'End; null while open, and for syncs' CODEC(ZSTD(1)),
+  `duration_ms` Nullable(Int64) COMMENT 'End minus start in whole milliseconds' CODEC(ZSTD(1)),
+  `is_open` Bool COMMENT 'Whether the end is still missing' CODEC(ZSTD(1)),
+  `status` LowCardinality(String) COMMENT 'Status as folded; lost is derived when reading' CODEC(ZSTD(1)),
+  `actor` String COMMENT 'Owner of the key that sent the first snapshot' CODEC(ZSTD(1)),
+  `actor_kind` LowCardinality(String) COMMENT 'person or service' CODEC(ZSTD(1)),
+  `key_id` String COMMENT 'Key that sent the closing snapshot, else the first' CODEC(ZSTD(1)),
+  `user` String COMMENT 'User name the sender claims; the actor is taken from the key' CODEC(ZSTD(1)),
+  `os_user` String COMMENT 'Operating system user on the sending machine' CODEC(ZSTD(1)),
+  `hostname` String COMMENT 'Machine the CLI ran on' CODEC(ZSTD(1)),
+  `cli_instance_id` String COMMENT 'CLI installation that reported the record' CODEC(ZSTD(1)),
+  `cli_version` String COMMENT 'Version of that CLI' CODEC(ZSTD(1)),
+  `reason` String COMMENT 'Why this was done, as stated' CODEC(ZSTD(1)),
+  `ticket` String COMMENT 'Change or incident number, as stated' CODEC(ZSTD(1)),
+  `block` String COMMENT 'Name of the block instance in the workspace' CODEC(ZSTD(1)),
+  `block_from` String COMMENT 'Block reference as sent, with registry and version' CODEC(ZSTD(1)),
+  `block_name` String COMMENT 'Block reference without its version' CODEC(ZSTD(1)),
+  `block_version` String COMMENT 'Version of the block: tag, else digest, else as stated' CODEC(ZSTD(1)),
+  `action` String COMMENT 'Name of the action, such as deploy or restart' CODEC(ZSTD(1)),
+  `exit_code` Nullable(Int64) COMMENT 'Exit code; null while open or unknown' CODEC(ZSTD(1)),
+  `commit_sha` String COMMENT 'Commit the run itself stated' CODEC(ZSTD(1)),
+  `retriggered_from` String COMMENT 'Id of the run this one repeats' CODEC(ZSTD(1)),
+  `host_inventory_name` String COMMENT 'The host\'s name in the inventory' CODEC(ZSTD(1)),
+  `host_ansible_host` String COMMENT 'The address the inventory gives for the host' CODEC(ZSTD(1)),
+  `host_hostname_reported` String COMMENT 'What the host calls itself' CODEC(ZSTD(1)),
+  `result` String COMMENT 'success, failed or conflict' CODEC(ZSTD(1)),
+  `git_branch` String COMMENT 'Branch that was synced' CODEC(ZSTD(1)),
+  `git_before_sha` String COMMENT 'Commit before the sync' CODEC(ZSTD(1)),
+  `git_after_sha` String COMMENT 'Commit after the sync' CODEC(ZSTD(1)),
+  `encryption_enabled` Nullable(Bool) COMMENT 'Whether the workspace was encrypted' CODEC(ZSTD(1)),
+  `encryption_key_id` String COMMENT 'Public key the secrets are encrypted for' CODEC(ZSTD(1)),
+  `encryption_status` String COMMENT 'State of the encryption as reported' CODEC(ZSTD(1)),
+  `configured_by_sync_id` String COMMENT 'Sync in force at the start; empty: none known' CODEC(ZSTD(1)),
+  `configured_by_commit` String COMMENT 'Commit that sync brought' CODEC(ZSTD(1)),
+  `configured_by_branch` String COMMENT 'Branch that sync brought' CODEC(ZSTD(1)),
+  `configured_by_confidence` LowCardinality(String) COMMENT 'exact or likely' CODEC(ZSTD(1)),
+  `configured_by_behind` Bool COMMENT 'Whether the workspace was already at another commit' CODEC(ZSTD(1)),
+  `configured_by_explanation` String COMMENT 'Why this sync, in a sentence' CODEC(ZSTD(1)),
+  `link_rule` Array(LowCardinality(String)) COMMENT 'Rule of each link' CODEC(ZSTD(1)),
+  `link_target_kind` Array(LowCardinality(String)) COMMENT 'Kind of the record each link points to' CODEC(ZSTD(1)),
+  `link_target_id` Array(String) COMMENT 'Id of the record each link points to' CODEC(ZSTD(1)),
+  `link_confidence` Array(LowCardinality(String)) COMMENT 'exact or likely, of each link' CODEC(ZSTD(1)),
+  `link_gap_ms` Array(Nullable(Int64)) COMMENT 'Gap of each link; rules after and before' CODEC(ZSTD(1)),
+  `link_explanation` Array(String) COMMENT 'Why each link, in a sentence' CODEC(ZSTD(1)),
+  `links_omitted` Bool COMMENT 'Whether there were more links than are kept' CODEC(ZSTD(1)),
+  `unexplained` Nullable(Bool) COMMENT 'Session without a run of its origin nearby' CODEC(ZSTD(1)),
+  `flags` Array(LowCardinality(String)) COMMENT 'What is remarkable about the record' CODEC(ZSTD(1)),
+  `received_at` DateTime64(6, 'UTC') COMMENT 'When the first snapshot arrived' CODEC(Delta(8), ZSTD(1)),
+  `revision` UInt64 COMMENT 'Version of this entry; the highest counts' CODEC(Delta(8), ZSTD(1))
+) ENGINE = ReplacingMergeTree(revision) PARTITION BY toYYYYMM(occurred_at) ORDER BY (organization, workspace, toStartOfHour(occurred_at), kind, occurred_at, id) SETTINGS non_replicated_deduplication_window = 10000, replicated_deduplication_window = 10000, index_granularity = 1024, parts_to_delay_insert = 1000, parts_to_throw_insert = 3000 COMMENT 'The timeline: each record with its links; the highest revision counts';
+
+CREATE TABLE entry_ids (
+  `organization` String COMMENT 'Organization the record belongs to' CODEC(ZSTD(1)),
+  `id` String COMMENT 'Id of the record' CODEC(ZSTD(1)),
+  `kind` LowCardinality(String) COMMENT 'Kind of the record' CODEC(ZSTD(1)),
+  `workspace` String COMMENT 'Workspace the record belongs to' CODEC(ZSTD(1)),
+  `occurred_at` DateTime64(6, 'UTC') COMMENT 'Start of the record; never changes' CODEC(ZSTD(1))
+) ENGINE = ReplacingMergeTree ORDER BY (organization, id, kind, workspace) SETTINGS non_replicated_deduplication_window = 10000, replicated_deduplication_window = 10000, index_granularity = 1024, parts_to_delay_insert = 1000, parts_to_throw_insert = 3000 COMMENT 'Where the entry of an id stands; filled from entries';
+
+CREATE MATERIALIZED VIEW entry_ids_view TO entry_ids AS SELECT organization, id, kind, workspace, occurred_at FROM entries;
+
+CREATE TABLE cli_observations (
+  `organization` String COMMENT 'Organization the instance was seen in' CODEC(ZSTD(1)),
+  `cli_instance_id` String COMMENT 'The instance' CODEC(ZSTD(1)),
+  `observed_at` DateTime64(6, 'UTC') COMMENT 'When it was seen' CODEC(ZSTD(1)),
+  `is_sighting` Bool COMMENT 'False: only moves first_seen back' CODEC(ZSTD(1)),
+  `actor` String COMMENT 'Owner of the key that reported it' CODEC(ZSTD(1)),
+  `cli_version` String COMMENT 'Its version then; empty: not stated' CODEC(ZSTD(1)),
+  `hostname` String COMMENT 'Its machine then; empty: not stated' CODEC(ZSTD(1)),
+  `os` String COMMENT 'Operating system then; empty: not stated' CODEC(ZSTD(1)),
+  `arch` String COMMENT 'Processor architecture then; empty: not stated' CODEC(ZSTD(1))
+) ENGINE = ReplacingMergeTree ORDER BY (organization, cli_instance_id, observed_at, is_sighting, actor, cli_version, hostname, os, arch) SETTINGS non_replicated_deduplication_window = 10000, replicated_deduplication_window = 10000, index_granularity = 1024, parts_to_delay_insert = 1000, parts_to_throw_insert = 3000 COMMENT 'Every sighting of a CLI instance';
+
+CREATE TABLE cli_instances (
+  `organization` String COMMENT 'Organization the instance was seen in' CODEC(ZSTD(1)),
+  `cli_instance_id` String COMMENT 'The instance' CODEC(ZSTD(1)),
+  `cli_version` String COMMENT 'Version it was seen with; empty: none stated' CODEC(ZSTD(1)),
+  `first_seen` SimpleAggregateFunction(min, DateTime64(6, 'UTC')) COMMENT 'Earliest moment it is known for, with or without a sighting' CODEC(ZSTD(1)),
+  `first_sighting` SimpleAggregateFunction(min, DateTime64(6, 'UTC')) COMMENT 'Earliest sighting with this version; the year 2200: none' CODEC(ZSTD(1)),
+  `last_sighting` SimpleAggregateFunction(max, DateTime64(6, 'UTC')) COMMENT 'Latest sighting with this version; the epoch: none' CODEC(ZSTD(1)),
+  `latest_hostname` SimpleAggregateFunction(max, Tuple(DateTime64(6, 'UTC'), String)) COMMENT 'When a machine was last stated, and which' CODEC(ZSTD(1)),
+  `latest_os` SimpleAggregateFunction(max, Tuple(DateTime64(6, 'UTC'), String)) COMMENT 'When an operating system was last stated, and which' CODEC(ZSTD(1)),
+  `latest_arch` SimpleAggregateFunction(max, Tuple(DateTime64(6, 'UTC'), String)) COMMENT 'When an architecture was last stated, and which' CODEC(ZSTD(1)),
+  `actors` SimpleAggregateFunction(groupUniqArrayArray, Array(String)) COMMENT 'Everybody who was seen with it' CODEC(ZSTD(1))
+) ENGINE = AggregatingMergeTree ORDER BY (organization, cli_instance_id, cli_version) SETTINGS non_replicated_deduplication_window = 10000, replicated_deduplication_window = 10000, index_granularity = 1024, parts_to_delay_insert = 1000, parts_to_throw_insert = 3000 COMMENT 'The register of CLI instances by version; filled from cli_observations';
+
+CREATE MATERIALIZED VIEW cli_instances_view TO cli_instances AS SELECT organization, cli_instance_id, cli_version, min(observed_at) AS first_seen, min(if(is_sighting, observed_at, toDateTime64('2200-01-01 00:00:00', 6, 'UTC'))) AS first_sighting, max(if(is_sighting, observed_at, toDateTime64(0, 6, 'UTC'))) AS last_sighting, max(if(is_sighting AND hostname != '', (observed_at, hostname), (toDateTime64(0, 6, 'UTC'), ''))) AS latest_hostname, max(if(is_sighting AND os != '', (observed_at, os), (toDateTime64(0, 6, 'UTC'), ''))) AS latest_os, max(if(is_sighting AND arch != '', (observed_at, arch), (toDateTime64(0, 6, 'UTC'), ''))) AS latest_arch, groupUniqArray(actor) AS actors FROM cli_observations GROUP BY organization, cli_instance_id, cli_version;
+
+CREATE TABLE workspaces (
+  `organization` String COMMENT 'Organization the workspace belongs to' CODEC(ZSTD(1)),
+  `name` String COMMENT 'Name of the workspace' CODEC(ZSTD(1)),
+  `environment` String COMMENT 'Environment it is labelled with; empty: none' CODEC(ZSTD(1)),
+  `labels` Map(String, String) COMMENT 'Further labels' CODEC(ZSTD(1)),
+  `deploy_actions` Nullable(String) COMMENT 'JSON list; null: the installation\'s' CODEC(ZSTD(1)),
+  `registered_at` DateTime64(6, 'UTC') COMMENT 'When the first event named it, or somebody labelled it' CODEC(ZSTD(1)),
+  `version` UInt64 COMMENT 'When this was said, in microseconds; the highest counts' CODEC(ZSTD(1))
+) ENGINE = ReplacingMergeTree(version) ORDER BY (organization, name) SETTINGS non_replicated_deduplication_window = 10000, replicated_deduplication_window = 10000, index_granularity = 1024, parts_to_delay_insert = 1000, parts_to_throw_insert = 3000 COMMENT 'What administrators say about workspaces; mirrors the control database';
+
+CREATE TABLE watermarks (
+  `generation` UInt16 COMMENT 'Generation of the timeline' CODEC(ZSTD(1)),
+  `partition` UInt32 COMMENT 'Partition of the log' CODEC(ZSTD(1)),
+  `offset` SimpleAggregateFunction(max, Int64) COMMENT 'Highest offset whose changes are all inserted; -1: none yet' CODEC(ZSTD(1)),
+  `complete_until` SimpleAggregateFunction(max, DateTime64(6, 'UTC')) COMMENT 'All that was accepted before is inserted; the epoch: not known' CODEC(ZSTD(1))
+) ENGINE = AggregatingMergeTree ORDER BY (generation, partition) SETTINGS non_replicated_deduplication_window = 10000, replicated_deduplication_window = 10000, index_granularity = 1024, parts_to_delay_insert = 1000, parts_to_throw_insert = 3000 COMMENT 'Up to where the timeline is complete, by partition of the log';
