@@ -127,21 +127,12 @@ def touched_by(record: Record, around: Neighbourhood) -> Iterator[Record]:
     """
     match record.kind:
         case Kind.ACTION_RUN:
-            yield from _related(around.of_kind(Kind.SSH_SESSION), record)
+            yield from around.of_kind(Kind.SSH_SESSION).related(record)
             yield from around.retriggers_of(record)
         case Kind.SSH_SESSION:
-            yield from _related(around.of_kind(Kind.ACTION_RUN), record)
+            yield from around.of_kind(Kind.ACTION_RUN).related(record)
         case Kind.WORKSPACE_SYNC:
             pass  # Workspace.configured_from knows what a sync is in force for.
-
-
-def _related(index: TimeIndex, record: Record) -> Iterator[Record]:
-    if not index:
-        return
-    yield from index.overlapping(record)
-    for _, other in index.ended_before(record):
-        yield other
-    yield from index.started_after(record)
 
 
 def _run_links(run: Record, around: Neighbourhood) -> Links:

@@ -4,9 +4,10 @@ Must stay true: every search costs O(log n + what it looks at), whatever the ord
 
 Theory of operation. Spans that overlap a given one may start arbitrarily long before it, so a list
 by start alone does not bound the search to the left. Records are therefore kept in one sorted list
-per length class (each class sixteen times as long as the one before): in a class, nothing that
-started earlier than the class's greatest length can still be running. A second list, by end, serves
-"ended shortly before".
+per length class: in a class, nothing that started earlier than the greatest length it ever had can
+still be running. A second list, by end, serves "ended shortly before". Opening a search in a sorted
+list costs as much as looking at twenty records, so the classes are few: up to a minute, up to about
+an hour (which every search looks through anyway), and then each sixteen times as long.
 """
 
 from collections.abc import Iterator
@@ -17,6 +18,9 @@ from sortedcontainers import SortedList
 from processors.record import Record
 from schemas.limits import LINK_WINDOW_US
 
+# Lengths below 2^26 µs (67 s), below 2^32 (72 min), and on by factors of sixteen.
+_SHORT_BITS: Final = 26
+_HOUR_BITS: Final = 32
 _CLASS_BITS: Final = 4
 
 # (time, id, record): ids are unique inside a kind, so the record itself is never compared.
@@ -29,10 +33,11 @@ class TimeIndex:
     """All searches look at `start`, `span_end` and `end` of what was added, which must not change
     between `add` and `discard`."""
 
-    __slots__ = ("_by_end", "_by_length")
+    __slots__ = ("_by_end", "_by_length", "_longest")
 
     def __init__(self) -> None:
         self._by_length: dict[int, SortedList[_Item]] = {}
+        self._longest: dict[int, int] = {}  # by length class
         self._by_end: SortedList[_Item] = SortedList()
 
     def __bool__(self) -> bool:
@@ -43,7 +48,11 @@ class TimeIndex:
         items = self._by_length.get(length_class)
         if items is None:
             items = self._by_length[length_class] = SortedList()
+            self._longest[length_class] = 0
         items.add((record.start, record.id, record))
+        length = record.span_end - record.start
+        if length > self._longest[length_class]:
+            self._longest[length_class] = length
         if record.end is not None:
             self._by_end.add((record.end, record.id, record))
 
@@ -63,11 +72,23 @@ class TimeIndex:
             for _, _, record in items.irange((first_us,), maximum, (True, False)):
                 yield record
 
-    def overlapping(self, asking: Record) -> Iterator[Record]:
-        """Every record that overlaps `asking`. Source: the contract, section 4."""
+    def related(self, asking: Record) -> Iterator[Record]:
+        """Every record that overlaps `asking`, ended shortly before it or started shortly after it.
+
+        Source: the contract, section 4.
+        """
+        start = asking.start
+        # Those that start at the very start overlap even when one of the two is a moment.
+        end = max(asking.span_end, start + 1)
+        if asking.end is not None:
+            end = max(end, asking.end + LINK_WINDOW_US + 1)
         for length_class, items in self._by_length.items():
-            yield from (record for _, record in _overlapping_right(items, asking))
-            yield from (record for _, record in _overlapping_left(items, length_class, asking))
+            first = start - self._longest[length_class]
+            for other_start, _, record in items.irange((first,), (end,), (True, False)):
+                if other_start >= start or record.span_end > start:
+                    yield record
+        for _, record in self.ended_before(asking):
+            yield record
 
     def ended_before(self, asking: Record) -> Iterator[Ranked]:
         """Closed, no overlap, ended 0 to 60 min before `asking` starts; the nearest first."""
@@ -79,17 +100,12 @@ class TimeIndex:
             if record.start != start:
                 yield start - end, record
 
-    def started_after(self, asking: Record) -> Iterator[Record]:
-        """No overlap, started 0 to 60 min after the end of `asking`; none while that is open."""
-        for items in self._by_length.values():
-            yield from (record for _, record in _started_after(items, asking))
-
     def nearest_overlapping(self, asking: Record, count: int) -> list[Ranked]:
         """The `count` with the nearest starts at most, ties by the higher id."""
         found: list[Ranked] = []
         for length_class, items in self._by_length.items():
             found += _first(_overlapping_right(items, asking), count)
-            found += _first(_overlapping_left(items, length_class, asking), count)
+            found += _first(_overlapping_left(items, self._longest[length_class], asking), count)
         return _nearest(found, count)
 
     def nearest_ended_before(self, asking: Record, count: int) -> list[Ranked]:
@@ -109,16 +125,15 @@ class TimeIndex:
         return _nearest(found, count)
 
     def has_related(self, asking: Record) -> bool:
-        """Whether any record overlaps, ended shortly before or started shortly after `asking`."""
-        return (
-            next(self.overlapping(asking), None) is not None
-            or next(self.ended_before(asking), None) is not None
-            or next(self.started_after(asking), None) is not None
-        )
+        """Whether there is any."""
+        return next(self.related(asking), None) is not None
 
 
 def _length_class(record: Record) -> int:
-    return (record.span_end - record.start).bit_length() // _CLASS_BITS
+    bits = (record.span_end - record.start).bit_length()
+    if bits <= _SHORT_BITS:
+        return _SHORT_BITS
+    return max(_HOUR_BITS, -(-bits // _CLASS_BITS) * _CLASS_BITS)
 
 
 def _overlapping_right(items: "SortedList[_Item]", asking: Record) -> Iterator[Ranked]:
@@ -129,13 +144,10 @@ def _overlapping_right(items: "SortedList[_Item]", asking: Record) -> Iterator[R
         yield other_start - start, record
 
 
-def _overlapping_left(
-    items: "SortedList[_Item]", length_class: int, asking: Record
-) -> Iterator[Ranked]:
+def _overlapping_left(items: "SortedList[_Item]", longest: int, asking: Record) -> Iterator[Ranked]:
     start = asking.start
-    length_max = 1 << ((length_class + 1) * _CLASS_BITS)
     for other_start, _, record in items.irange(
-        (start - length_max,), (start,), (True, False), reverse=True
+        (start - longest,), (start,), (True, False), reverse=True
     ):
         if record.span_end > start:
             yield start - other_start, record
