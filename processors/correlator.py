@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from processors.applied_envelope import AppliedEnvelope
-from processors.entry import Content, content_of, entry_row
+from processors.entry import Content, content_of, emitted_of, entry_row
 from processors.eviction import Eviction, RowLoader, TableChange
 from processors.kept_rows import KeptRows
 from processors.links import links_of
@@ -149,7 +149,7 @@ class Correlator:
         for key in emitted:
             if (record := workspace.get(key)) is not None:
                 content = content_of(record, links_of(record, workspace))
-                record.content = content
+                record.emitted = emitted_of(content)
                 record.revision = max(record.revision, offset)
                 applied.entries.append(entry_row(record, content))
         return applied
@@ -219,8 +219,9 @@ class Correlator:
         changed: list[tuple[Record, Content]] = []
         for record in sorted(touched, key=lambda each: each.key):
             content = content_of(record, links_of(record, workspace))
-            if content != record.content:
-                record.content = content
+            emitted = emitted_of(content)
+            if emitted != record.emitted:
+                record.emitted = emitted
                 record.revision = offset
                 changed.append((record, content))
         return changed

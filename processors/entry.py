@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from processors.explanation import explain_configuration, explain_link
-from processors.links import ConfiguredBy, Link, Links
+from processors.links import ConfiguredBy, Crowd, Link, Links, crowd_of
 from processors.record import Record
 from schemas.entry import ConfiguredByRow, LinkRow
 from schemas.kinds import Flag
@@ -30,6 +30,31 @@ def content_of(record: Record, links: Links) -> Content:
         flags = sorted([*flags, Flag.STATED_COMMIT_NOT_SYNCED])
     # A fold replaces the mapping and never changes it, so it can be kept and compared.
     return Content(record.end, record.key_id, record.fields, tuple(flags), links)
+
+
+class Emitted(NamedTuple):
+    """What is kept in memory of the content that went out: equal means that it reads the same."""
+
+    end: int | None
+    key_id: str
+    fields: Mapping[str, Any]
+    flags: tuple[Flag, ...]
+    # Not the links themselves: they are most of a record's room, and hashes of 64 bits of two
+    # different ones are equal once in 10^19 changes.
+    links_hash: int
+    crowd: Crowd | None
+
+
+def emitted_of(content: Content) -> Emitted:
+    links = content.links
+    return Emitted(
+        content.end,
+        content.key_id,
+        content.fields,
+        content.flags,
+        hash(links),
+        crowd_of(links),
+    )
 
 
 def entry_row(record: Record, content: Content) -> dict[str, Any]:

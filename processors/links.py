@@ -90,21 +90,43 @@ def links_of(record: Record, around: Neighbourhood) -> Links:
             return _NONE
 
 
-def is_crowded_out(newcomer: Record, known: Links, record: Record, around: Neighbourhood) -> bool:
-    """Whether a record that was not there before cannot change the `known` links of `record`.
+class Crowd(NamedTuple):
+    """Of a record around which there is more than is shown: the last shown of each full rule."""
+
+    unexplained: bool | None
+    last_shown: tuple[tuple[Rule, RecordId], ...]
+
+
+def crowd_of(links: Links) -> Crowd | None:
+    """None: nothing was left out."""
+    if not links.links_omitted:
+        return None
+    shown: dict[Rule, list[Link]] = {}
+    for link in links.links:
+        shown.setdefault(link.rule, []).append(link)
+    return Crowd(
+        links.unexplained,
+        tuple(
+            (rule, RecordId(last.target_kind, last.target_id))
+            for rule, (*_, last) in shown.items()
+            if len(shown[rule]) >= LINKS_PER_RULE_MAX
+        ),
+    )
+
+
+def is_crowded_out(newcomer: Record, crowd: Crowd, record: Record, around: Neighbourhood) -> bool:
+    """Whether a record that was not there before cannot change the links of `record`.
 
     So it is when ten nearer ones of the same rule stand there, more were left out already, and
     whether `record` is explained does not depend on it. Most arrivals in a busy hour are this.
     """
-    if not known.links_omitted:
-        return False
     rule, distance = _relation(record, newcomer)
-    shown = [link for link in known.links if link.rule is rule]
-    if len(shown) < LINKS_PER_RULE_MAX:
+    last_key = next((key for full, key in crowd.last_shown if full is rule), None)
+    if last_key is None:
         return False
-    if known.unexplained and same_origin(record, newcomer) is not None:
+    if crowd.unexplained and same_origin(record, newcomer) is not None:
         return False
-    last = around.get(RecordId(shown[-1].target_kind, shown[-1].target_id))
+    last = around.get(last_key)
     if last is None:
         return False
     _, last_distance = _relation(record, last)

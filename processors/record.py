@@ -42,7 +42,7 @@ class Record:
         "_open_fields",
         "actor",
         "actor_kind",
-        "content",
+        "emitted",
         "end",
         "fields",
         "flags",
@@ -77,8 +77,8 @@ class Record:
         self.flags: set[Flag] = set()  # those that stay once raised
         # Offset of the envelope that last changed the entry; -1 before the first.
         self.revision = -1
-        # What the last emitted entry said, for comparison; None when that is not known.
-        self.content: object = None
+        # What the last entry said, for comparison; None when that is not known.
+        self.emitted: object = None
         # Offsets of the rows that hold its snapshots; all of them, unless it came from the store.
         self.rows: tuple[int, ...] = ()
         self.is_past = False

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from sortedcontainers import SortedList
 
-from processors.entry import Content
+from processors.entry import Emitted
 from processors.links import is_crowded_out, touched_by
 from processors.past import PastNeeded, PastSnapshot
 from processors.record import Fold, Record, RecordId
@@ -252,14 +252,14 @@ class Workspace:
             touched.update(self._configured_from(record))
 
     def _is_crowded_out(self, newcomer: Record, other: Record) -> bool:
-        known = other.content
-        if other is newcomer or not isinstance(known, Content):
+        known = other.emitted
+        if other is newcomer or not isinstance(known, Emitted) or known.crowd is None:
             return False
         if newcomer.kind is Kind.WORKSPACE_SYNC:
             return False
         if newcomer.fields.get("retriggered_from") == other.id:
             return False
-        return is_crowded_out(newcomer, known.links, other, self)
+        return is_crowded_out(newcomer, known.crowd, other, self)
 
     def _configured_from(self, sync: Record) -> Iterator[Record]:
         """Every run and session that `sync` may be in force for, or behind of."""

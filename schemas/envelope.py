@@ -6,6 +6,7 @@ left out. In memory an event is `Event`: its kind and its fields under the contr
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from sys import intern
 from typing import Any, Final, NamedTuple
 
 from schemas.codec import Codec, UndecodableError
@@ -131,6 +132,9 @@ def _stated(fields: Mapping[str, Any]) -> dict[str, Any]:
             stated[name] = id_text(value)
         elif type(value) is dict:
             stated[name] = _stated_inside(value)
+        elif type(value) is str:
+            # Users, machines and versions come again and again, and memory keeps them for long.
+            stated[name] = intern(value)
         else:
             stated[name] = value
     if not stated["fields_dropped"]:
@@ -139,4 +143,8 @@ def _stated(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _stated_inside(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not None and value != ""}
+    return {
+        name: intern(value) if type(value) is str else value
+        for name, value in fields.items()
+        if value is not None and value != ""
+    }
