@@ -10,6 +10,7 @@ import uvicorn
 import uvloop
 from starlette.types import ASGIApp
 
+from runtime import garbage
 from runtime.errors import SettingsError
 
 # Longer than a request may wait for the log, so that an accepted one gets its answer.
@@ -41,6 +42,7 @@ async def serve(
     When it returns or raises first, serving goes on or ends. Raises SettingsError: the address
     cannot be used.
     """
+    garbage.settle()
     config = uvicorn.Config(
         app,
         host=host,

@@ -39,6 +39,7 @@ from processors.past import PastMissingError
 from processors.past_reader import PastReader
 from processors.progress import Progress
 from processors.stage import Outcome, Stage
+from runtime import garbage
 from runtime.clock import wall_clock_us
 from runtime.errors import EXIT_BUG, LogUnavailableError, UnavailableError
 from runtime.kafka_security import KafkaSecurity, kafka_security
@@ -324,6 +325,7 @@ class _Correlate:
             self._restorations += 1
             self._progress.start(next_offsets)
             self._lag.start(next_offsets)
+            garbage.settle()
         except BaseException as error:
             _stop_at_once("restoring state", error)
         self._log.info("state restored", partitions=len(next_offsets), facts=self._stage.facts)

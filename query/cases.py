@@ -4,7 +4,7 @@ Source: the contract, section 5.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
 from starlette.requests import Request
@@ -18,11 +18,10 @@ from query.services import QueryServices
 from schemas.kinds import Kind, Rule
 from schemas.times import format_us
 from timeline.cursor import Cursor
-from timeline.entry_query import read_entries
+from timeline.entry_query import read_named_places
 from timeline.entry_row import EntryColumns
 from timeline.gap_query import gap_json, read_gaps, these
 from timeline.neighbour_query import (
-    Places,
     Relation,
     reach_of,
     read_actor_work,
@@ -57,27 +56,29 @@ async def _case(services: QueryServices, request: Request, scope: Scope) -> Any:
     store = services.store
     record = await read_addressed(services, scope, address)
     reach = reach_of(record, moment)
-    around, work, sync, tool, machine = await asyncio.gather(
+    around, work, named, tool, machine = await asyncio.gather(
         read_neighbours(store, scope, record, moment),
         read_actor_work(store, scope, record, moment),
-        _sync(services, scope, record),
+        _named(services, scope, record),
         _tool(services, scope, record),
         _machine(services, scope, record),
     )
     neighbours = around.places
     lists = {relation: set(map(_key_at, found.nearest)) for relation, found in neighbours.items()}
     worked = set(map(_key_at, work.nearest))
-    gaps, linked, rows = await asyncio.gather(
+    places = {place for found in (*neighbours.values(), work) for place in found.nearest}
+    places |= _linked_elsewhere(record, named, lists)
+    places |= _sync(record, named)
+    gaps, rows = await asyncio.gather(
         read_gaps(store, scope.organization, these(around.instances), reach),
-        _linked_elsewhere(services, scope, record, lists),
-        read_at(store, scope, _all_places([*neighbours.values(), work]), moment),
+        read_at(store, scope, sorted(places), moment),
     )
-    entry, *shown = await entries_json(services, scope, [record, *sync, *linked, *rows], moment)
+    entry, *by_time = await entries_json(services, scope, [record, *rows], moment)
+    by_key = {_key(other): other for other in by_time}
     links = {_target(link): _link(link) for link in reversed(entry["links"])}
-    by_time = sorted({_key(other): other for other in shown}.values(), key=_place)
     return {
         "entry": entry,
-        "configuration": _configuration(entry, shown[0] if sync else None),
+        "configuration": _configuration(entry, by_key.get(_sync_key(record))),
         **{
             relation.value: [
                 {**other, "link": links.get((other["kind"], other["id"]))}
@@ -100,13 +101,34 @@ async def _case(services: QueryServices, request: Request, scope: Scope) -> Any:
     }
 
 
-async def _sync(services: QueryServices, scope: Scope, record: EntryColumns) -> list[EntryColumns]:
-    """The sync the record was configured by; none when none is known."""
-    sync_id = record["configured_by_sync_id"]
-    if not sync_id:
-        return []
-    kind = Kind.WORKSPACE_SYNC.value
-    return await read_entries(services.store, scope, kind, sync_id, record["workspace"])
+async def _named(services: QueryServices, scope: Scope, record: EntryColumns) -> dict[_Key, Cursor]:
+    """Where those stand whom the record names: by its links, or as what it was configured by."""
+    keys = {_sync_key(record), *(key for _, key in _linked(record))}
+    named = sorted((kind, id_) for kind, id_, _ in keys if id_)
+    places = await read_named_places(services.store, scope, record["workspace"], named)
+    return {_key_at(place): place for place in places}
+
+
+def _sync_key(record: EntryColumns) -> _Key:
+    """The sync the record was configured by; its id is '' when none is known."""
+    return Kind.WORKSPACE_SYNC.value, record["configured_by_sync_id"], record["workspace"]
+
+
+def _sync(record: EntryColumns, named: Mapping[_Key, Cursor]) -> set[Cursor]:
+    place = named.get(_sync_key(record))
+    return set() if place is None else {place}
+
+
+def _linked(record: EntryColumns) -> list[tuple[Relation, _Key]]:
+    """Whom the record's links name, with the list each belongs to."""
+    targets = zip(
+        record["link_rule"], record["link_target_kind"], record["link_target_id"], strict=True
+    )
+    return [
+        (_LISTS[rule], (kind, id_, record["workspace"]))
+        for rule, kind, id_ in targets
+        if rule in _LISTS
+    ]
 
 
 async def _tool(services: QueryServices, scope: Scope, record: EntryColumns) -> Json:
@@ -136,31 +158,19 @@ async def _machine(services: QueryServices, scope: Scope, record: EntryColumns) 
     return {"hostname": hostname, "source": source}
 
 
-async def _linked_elsewhere(
-    services: QueryServices, scope: Scope, record: EntryColumns, lists: _Lists
-) -> list[EntryColumns]:
+def _linked_elsewhere(
+    record: EntryColumns, named: Mapping[_Key, Cursor], lists: _Lists
+) -> set[Cursor]:
     """Whom the record's links name and no search found: what ran for longer than those look back.
 
     Puts each of them on its list.
     """
-    workspace = record["workspace"]
-    missing = []
-    targets = zip(
-        record["link_rule"], record["link_target_kind"], record["link_target_id"], strict=True
-    )
-    for rule, kind, id_ in targets:
-        key = (kind, id_, workspace)
-        if rule in _LISTS and not any(key in known for known in lists.values()):
-            lists[_LISTS[rule]].add(key)
-            missing.append((kind, id_))
-    found = await asyncio.gather(
-        *(read_entries(services.store, scope, kind, id_, workspace) for kind, id_ in missing)
-    )
-    return [row for rows in found for row in rows]
-
-
-def _all_places(found: Iterable[Places]) -> list[Cursor]:
-    return sorted({place for places in found for place in places.nearest})
+    missing = set()
+    for relation, key in _linked(record):
+        if key in named and not any(key in known for known in lists.values()):
+            lists[relation].add(key)
+            missing.add(named[key])
+    return missing
 
 
 def _configuration(entry: Mapping[str, Any], sync: Json | None) -> Json | None:
@@ -190,8 +200,3 @@ def _key(entry: Mapping[str, Any]) -> _Key:
 
 def _key_at(place: Cursor) -> _Key:
     return place.kind, place.id, place.workspace
-
-
-def _place(entry: Mapping[str, Any]) -> tuple[str, ...]:
-    """The order of the timeline; times of one length sort as text."""
-    return entry["occurred_at"], entry["kind"], entry["id"], entry["workspace"]

@@ -85,7 +85,10 @@ def _rows(connection: Connection, question: _Question) -> list[Row]:
     for window in _windows(connection, question):
         while len(rows) < question.wanted:
             wanted = question.wanted - len(rows)
-            places = connection.rows(places_statement(question, window, after, wanted))
+            near = _narrowed(connection, question, window, after, wanted)
+            if near is None:
+                break
+            places = connection.rows(places_statement(question, near, after, wanted))
             if places:
                 rows += _newest(connection, question, places)
                 after = DeploymentPlace(*places[-1][:3])
@@ -106,6 +109,59 @@ def _newest(connection: Connection, question: _Question, places: Sequence[Row]) 
         for row in connection.rows(deployments_statement(question, portion))
         if _place(row) in known
     ]
+
+
+def _narrowed(
+    connection: Connection,
+    question: _Question,
+    window: Window,
+    after: DeploymentPlace | None,
+    wanted: int,
+) -> Window | None:
+    """The part of `window` where the first `wanted` places lie, as far as that is cheap to tell.
+    None: there are none.
+
+    Few runs of all fit, and each stands among others: their ids and workspaces would be read with
+    all that is around them. So the ends alone are read first, in the order of the table, until
+    there are enough; that many places lie no further away than the furthest of these ends.
+    """
+    filters = question.filters
+    table = searched_table(question.scope, filters.common)
+    if table != ENTRY_TIMES.name or narrowness(filters.common) == 0:
+        return window
+    # Several revisions of a run end at one time, and so may different runs.
+    if after is not None:
+        window = (
+            Window(window.start, min(window.end, after.deployed_at + 1))
+            if filters.order is Order.DESC
+            else Window(max(window.start, after.deployed_at), window.end)
+        )
+    limit = _ENDS_EACH * wanted
+    rows = connection.rows(_ends_statement(question, window, limit))
+    if not rows:
+        return None
+    ends = {row[0] for row in rows}
+    # Of those that ended with the last one shown, some are shown already.
+    behind = ends if after is None else ends - {after.deployed_at}
+    if len(behind) < wanted and len(rows) == limit:
+        return window
+    if filters.order is Order.DESC:
+        return Window(min(ends), window.end)
+    return Window(window.start, max(ends) + 1)
+
+
+_ENDS_EACH: Final = 2
+
+
+def _ends_statement(question: _Question, window: Window, limit: int) -> Statement:
+    """When runs ended that may be wanted: `limit` of those inside `window`, by their starts."""
+    parameters: dict[str, Any] = {"limit": limit}
+    return Statement(
+        f"SELECT {_ENDED} AS ended_us FROM {ENTRY_TIMES.name}"
+        f" WHERE {' AND '.join(_search_conditions(question, window, parameters))}"
+        f" ORDER BY occurred_at {question.filters.order.value.upper()} LIMIT {{limit:UInt32}}",
+        parameters,
+    )
 
 
 def _windows(connection: Connection, question: _Question) -> Iterator[Window]:
@@ -148,15 +204,7 @@ def places_statement(
     """
     parameters: dict[str, Any] = {"limit": limit}
     table = searched_table(question.scope, question.filters.common)
-    conditions = [
-        *_run_conditions(question, window, parameters, table),
-        *value_conditions(question, window, parameters),
-    ]
-    # Both follow from the ones above, and are what the table's index by end knows.
-    conditions += [
-        f"{ddl.END_AT} >= {time_sql('ended_from')}",
-        f"{ddl.END_AT} < {time_sql('ended_to')}",
-    ]
+    conditions = _search_conditions(question, window, parameters)
     order = question.filters.order
     if after is not None:
         conditions.append(_behind(after, order, parameters))
@@ -167,6 +215,20 @@ def places_statement(
         f" ORDER BY {_order('ended_us', order)} LIMIT {{limit:UInt32}}",
         parameters,
     )
+
+
+def _search_conditions(
+    question: _Question, window: Window, parameters: dict[str, Any]
+) -> list[str]:
+    """Any revision of a run that ended inside `window` and fits."""
+    table = searched_table(question.scope, question.filters.common)
+    return [
+        *_run_conditions(question, window, parameters, table),
+        *value_conditions(question, window, parameters),
+        # Both follow from the ones above, and are what the table's index by end knows.
+        f"{ddl.END_AT} >= {time_sql('ended_from')}",
+        f"{ddl.END_AT} < {time_sql('ended_to')}",
+    ]
 
 
 def deployments_statement(question: _Question, places: Sequence[Row]) -> Statement:

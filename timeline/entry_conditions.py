@@ -100,7 +100,9 @@ def narrowness(filters: Filters) -> int:
         return 4
     is_some = filters.workspaces or filters.statuses or filters.exit_codes or filters.unexplained
     is_indexed = filters.texts or filters.flags
-    return (1 if is_some else 0) + (2 if is_indexed else 0)
+    # There are more hosts than people.
+    is_host = "host" in filters.texts
+    return (1 if is_some else 0) + (2 if is_indexed else 0) + (1 if is_host else 0)
 
 
 def key_conditions(filters: Filters, parameters: dict[str, Any]) -> list[str]:

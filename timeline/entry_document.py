@@ -20,7 +20,7 @@ from schemas.kinds import Kind
 from schemas.records import RECORD_KINDS
 from timeline import ddl
 from timeline.column import Column
-from timeline.entry_row import EntryColumns, column_sql
+from timeline.entry_row import NOT_KNOWN, EntryColumns, column_sql
 
 # What finds the row and tells its revisions apart; the organization is the scope's.
 _BESIDE: Final = ("workspace", "kind", "id", "occurred_at", "revision")
@@ -43,7 +43,7 @@ def entry_of(organization: str, row: Sequence[Any]) -> EntryColumns:
         _, *inside = layout.decoder.decode(row[5])
     except msgspec.DecodeError as error:
         raise OtherLayoutError from error
-    entry = {**_NOT_KNOWN, "organization": organization}
+    entry = {**NOT_KNOWN, "organization": organization}
     entry.update(zip(_BESIDE, row, strict=False))
     entry.update(zip(layout.names, inside, strict=True))
     return entry
@@ -98,10 +98,6 @@ def _type(sql: str) -> Any:
 
 
 _LAYOUTS: Final[dict[str, _Layout]] = {kind.value: _Layout(kind) for kind in RECORD_KINDS}
-# The fields of other kinds, as their columns hold them.
-_NOT_KNOWN: Final = {
-    column.name: "" if column.type == "String" else None for column in ddl.OWN_COLUMNS
-}
 # A kind that this version does not know gets none.
 DOCUMENT_SQL: Final = (
     "multiIf("

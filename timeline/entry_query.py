@@ -1,10 +1,12 @@
-"""One entry by kind and id."""
+"""Entries by kind and id."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 from timeline import ddl
 from timeline.connection import Connection
+from timeline.cursor import Cursor
 from timeline.entry_conditions import time_sql
 from timeline.entry_row import EntryColumns
 from timeline.entry_times import read_whole
@@ -21,6 +23,35 @@ async def read_entries(
     Raises TimelineUnavailableError.
     """
     return await store.read(lambda connection: _read(connection, scope, kind, id_, workspace))
+
+
+async def read_named_places(
+    store: Store, scope: Scope, workspace: str, named: Sequence[tuple[str, str]]
+) -> list[Cursor]:
+    """Where the entries of these kinds and ids stand in one workspace; in no order.
+
+    Raises TimelineUnavailableError.
+    """
+    if not named:
+        return []
+    parameters: dict[str, Any] = {
+        "workspace": workspace,
+        "named": [(id_, kind) for kind, id_ in named],
+    }
+    conditions = [
+        *scope.conditions(parameters),
+        # The table is sorted by them.
+        "(id, kind) IN {named:Array(Tuple(String, String))}",
+        "workspace = {workspace:String}",
+    ]
+    rows = await store.rows(
+        Statement(
+            "SELECT DISTINCT toUnixTimestamp64Micro(occurred_at), toString(kind), id, workspace"
+            f" FROM {ddl.ENTRY_IDS.name} WHERE {' AND '.join(conditions)}",
+            parameters,
+        )
+    )
+    return [Cursor(*row) for row in rows]
 
 
 def _read(

@@ -9,8 +9,9 @@ Must stay true:
 - Which of the two tables is asked decides what an answer costs, never what it says.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from timeline import ddl
@@ -24,7 +25,7 @@ from timeline.entry_document import (
     OtherLayoutError,
     entry_of,
 )
-from timeline.entry_row import SELECTED, EntryColumns, entry_row
+from timeline.entry_row import EntryColumns, columns_of, entry_row, selected
 from timeline.filters import Filters
 from timeline.scope import Scope
 from timeline.statement import Statement
@@ -144,7 +145,14 @@ def read_whole(
 
 
 def read_by_columns(
-    connection: Connection, statement: Callable[[str, str], Statement]
+    connection: Connection,
+    statement: Callable[[str, str], Statement],
+    kinds: Collection[str] | None = None,
 ) -> list[EntryColumns]:
-    """As `read_whole`, from `entries`: for what stands together there."""
-    return list(map(entry_row, connection.rows(statement(ddl.ENTRIES.name, SELECTED))))
+    """As `read_whole`, from `entries`: for what stands together there.
+
+    `kinds`: there are no others among the rows.
+    """
+    columns = ddl.ENTRIES.columns if kinds is None else columns_of(kinds)
+    rows = connection.rows(statement(ddl.ENTRIES.name, selected(columns)))
+    return list(map(partial(entry_row, columns), rows))

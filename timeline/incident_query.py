@@ -16,7 +16,7 @@ from timeline.entry_conditions import time_sql
 from timeline.entry_times import ENTRY_TIMES
 from timeline.moment import Moment
 from timeline.scope import Scope
-from timeline.spans import Reach, spans_sql
+from timeline.spans import TOUCHES, Reach, spans_sql
 from timeline.statement import Statement
 from timeline.store import Store
 
@@ -87,7 +87,8 @@ async def read_places(
         "SELECT is_over, start_us, kind_text, id, workspace FROM (SELECT *,"
         # What starts at that very moment runs then, even a moment.
         " end_us <= {reach_end:Int64} AND start_us < {reach_end:Int64} AS is_over"
-        f" FROM ({spans})) ORDER BY start_us DESC, kind_text DESC, id DESC, workspace DESC"
+        f" FROM ({spans}) WHERE {TOUCHES})"
+        " ORDER BY start_us DESC, kind_text DESC, id DESC, workspace DESC"
         " LIMIT {limit:UInt32} BY is_over",
         parameters,
     )
@@ -112,7 +113,8 @@ async def read_seen(store: Store, scope: Scope, incident: Incident, moment: Mome
             f" toString(actor_kind) AS actor_kind_text, {counts}, cli_instance_id,"
             " argMaxIf(hostname, start_us, hostname != ''),"
             " max(least(end_us, {reach_end:Int64})) AS seen_us"
-            f" FROM ({spans}) GROUP BY GROUPING SETS ((actor, actor_kind), (cli_instance_id))"
+            f" FROM ({spans}) WHERE {TOUCHES}"
+            " GROUP BY GROUPING SETS ((actor, actor_kind), (cli_instance_id))"
             " HAVING NOT is_instance OR cli_instance_id != ''"
             " ORDER BY if(is_instance, seen_us, toInt64(count())) DESC,"
             " actor, actor_kind_text, cli_instance_id LIMIT {limit:UInt32} BY is_instance",

@@ -18,11 +18,15 @@ from timeline import ddl
 from timeline.column import Table
 from timeline.entry_conditions import HOUR_US, time_sql
 from timeline.entry_row import EntryColumns
+from timeline.entry_times import ENTRY_TIMES
 from timeline.scope import Scope
 
 # A record that ran longer than this is only met near its start: without a bound, each search would
 # read all that ever happened.
 LOOK_BACK_US: Final = 31 * 24 * 3_600 * US_PER_S
+
+# Up to so long, all that started before a period costs less than to ask which of it was open.
+_NEAR_US_MAX: Final = 2 * 24 * 3_600 * US_PER_S
 
 
 class Span(NamedTuple):
@@ -57,7 +61,7 @@ def spans_sql(
     conditions: Sequence[str] = (),
     columns: Sequence[str] = (),
 ) -> str:
-    """A SELECT of the entries that touch `reach`, one row each.
+    """A SELECT of entries, one row each: all that touch `reach`, those for which TOUCHES holds.
 
     `table`: ENTRIES for those of few workspaces, ENTRY_TIMES for those of many.
 
@@ -72,45 +76,74 @@ def spans_sql(
         "lost_after": lost_after_us,
     }
     keys = [*scope.conditions(parameters), *conditions]
-    far_us = max(0, reach.start - max(LOOK_BACK_US, lost_after_us))
-    far = _hours(table, "far", far_us, reach.end, parameters)
-    near = _hours(table, "near", max(0, reach.start - lost_after_us), reach.start, parameters)
-    # Few are open, and only of them a later revision may say that they were over before. With their
-    # starts, by which the index finds them.
-    opened = (
-        f"SELECT occurred_at, id FROM {table.name} WHERE {' AND '.join(keys)}"
-        f" AND {near} AND occurred_at >= {time_sql('near_start')} AND is_open"
-    )
-    # The table's index by end knows the first; where the other one stood beside it with an OR, the
-    # engine would not ask that index.
-    by_end = " AND ".join(
-        (
-            *keys,
-            far,
-            f"occurred_at <= {time_sql('reach_end')} AND {ddl.END_AT} >= {time_sql('reach_start')}",
-        )
-    )
-    ever_open = " AND ".join(
-        (
-            *keys,
-            near,
-            f"occurred_at >= {time_sql('near_start')} AND (occurred_at, id) IN ({opened})",
-        )
-    )
+    find = _few if table == ddl.ENTRIES else _many
     more = "".join(f", `{name}`" for name in columns)
-    read = (
-        "SELECT workspace, kind, id, occurred_at, ended_at, is_open, revision"
-        f"{more} FROM {table.name}"
-    )
+    # One level of SELECT and not three: preparing such a statement costs more than running it.
     return (
         "SELECT workspace, toString(kind) AS kind_text, id,"
         " toUnixTimestamp64Micro(occurred_at) AS start_us,"
         " ifNull(toUnixTimestamp64Micro(ended_at),"
         f" start_us + if(is_open, {{lost_after:Int64}}, 0)) AS end_us, is_open{more}"
-        f" FROM (SELECT * FROM ({read} WHERE {by_end} UNION ALL {read} WHERE {ever_open})"
-        " ORDER BY revision DESC LIMIT 1 BY workspace, kind, occurred_at, id)"
-        " WHERE end_us >= {reach_start:Int64}"
+        f" FROM {find(keys, reach, lost_after_us, parameters, more)}"
+        " ORDER BY revision DESC LIMIT 1 BY workspace, kind, occurred_at, id"
     )
+
+
+# Asked of the newest revision.
+TOUCHES: Final = "end_us >= {reach_start:Int64}"
+_STARTED: Final = f"occurred_at <= {time_sql('reach_end')}"
+_ENDED: Final = f"{ddl.END_AT} >= {time_sql('reach_start')}"
+_NEAR: Final = f"occurred_at >= {time_sql('near_start')}"
+
+
+def _few(
+    keys: Sequence[str], reach: Reach, lost_after_us: int, parameters: dict[str, Any], _: str
+) -> str:
+    """One pass over few rows. What may have been open is read with all its revisions."""
+    near = [_NEAR]
+    if lost_after_us > _NEAR_US_MAX:
+        near.append(_ever_open(ddl.ENTRIES, keys, reach, parameters))
+    where = [
+        *keys,
+        _hours(ddl.ENTRIES, "far", _far_us(reach, lost_after_us), reach.end, parameters),
+        _STARTED,
+        f"({_ENDED} OR {' AND '.join(near)})",
+    ]
+    return f"{ddl.ENTRIES.name} WHERE {' AND '.join(where)}"
+
+
+def _many(
+    keys: Sequence[str], reach: Reach, lost_after_us: int, parameters: dict[str, Any], more: str
+) -> str:
+    """Two passes: the table's index by end knows the first; where the other one stood beside it
+    with an OR, the engine would not ask that index.
+    """
+    far = _hours(ENTRY_TIMES, "far", _far_us(reach, lost_after_us), reach.end, parameters)
+    read = (
+        "SELECT workspace, kind, id, occurred_at, ended_at, is_open, revision"
+        f"{more} FROM {ENTRY_TIMES.name}"
+    )
+    by_end = " AND ".join((*keys, far, _STARTED, _ENDED))
+    near = _hours(ENTRY_TIMES, "near", parameters["near_start"], reach.start, parameters)
+    open_then = " AND ".join((*keys, near, _ever_open(ENTRY_TIMES, keys, reach, parameters)))
+    return f"({read} WHERE {by_end} UNION ALL {read} WHERE {open_then})"
+
+
+def _ever_open(table: Table, keys: Sequence[str], reach: Reach, parameters: dict[str, Any]) -> str:
+    """Few are open, and only of them a later revision may say that they were over before.
+
+    By their starts alone: whatever else starts at that moment does no harm, and to read ids takes
+    longer than all the rest.
+    """
+    near = _hours(table, "near", parameters["near_start"], reach.start, parameters)
+    return (
+        f"occurred_at IN (SELECT occurred_at FROM {table.name} WHERE {' AND '.join(keys)}"
+        f" AND {near} AND {_NEAR} AND is_open)"
+    )
+
+
+def _far_us(reach: Reach, lost_after_us: int) -> int:
+    return max(0, reach.start - max(LOOK_BACK_US, lost_after_us))
 
 
 def _hours(table: Table, name: str, first: int, last: int, parameters: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ Must stay true:
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -81,7 +82,7 @@ def read_places(
         statement = partial(entries_statement, scope, filters, moment, portion)
         if len({place.workspace for place in portion}) == 1:
             # In `entries` they share granules; by time each would stand in one of its own.
-            yield from read_by_columns(connection, statement)
+            yield from read_by_columns(connection, statement, {place.kind for place in portion})
         else:
             yield from read_whole(connection, scope, statement)
 
@@ -201,7 +202,9 @@ def places_statement(
         *scope.conditions(parameters),
         *between(window, parameters, table),
         *key_conditions(filters, parameters),
-        *value_conditions(filters, moment, parameters),
+        # Not who was active: the parts below and the window say that, and said twice it takes the
+        # engine longer to prepare than to find.
+        *value_conditions(replace(filters, active=()), moment, parameters),
     ]
     if after is not None:
         conditions.append(_after(after, filters.order, parameters))

@@ -30,6 +30,7 @@ from control.failed_authentications import FailedAuthentications
 from control.roles import Role, effective_roles
 from query.app import build_query_app
 from query.services import QueryServices, query_services
+from runtime import garbage
 from runtime.settings import load_settings
 from runtime.sqlite_access_log import SqliteAccessLog
 from runtime.sqlite_log import SqliteLog
@@ -363,6 +364,7 @@ def _served(services: QueryServices) -> Iterator[str]:
         uvicorn.Config(build_query_app(services), port=port, log_level="error", lifespan="off")
     )
     thread = threading.Thread(target=server.run, daemon=True)
+    garbage.settle()  # as every process that serves does
     thread.start()
     while not server.started:
         time.sleep(0.01)

@@ -248,6 +248,8 @@ def test_ties_go_by_id_and_then_by_workspace(world: World) -> None:
     for limit in (1, 3, 10):
         assert paged(world, "", limit) == [2, 2, 1, 1]
         assert paged(world, "order=asc", limit) == [1, 1, 2, 2]
+        assert paged(world, "block=web", limit) == [2, 2, 1, 1]
+        assert paged(world, "block=web&order=asc", limit) == [1, 1, 2, 2]
     items = world.json(PATH)["items"]
     assert [item["workspace"] for item in items] == ["b", "a", "b", "a"]
 
@@ -360,6 +362,12 @@ def test_pages_hold_what_sorting_by_hand_gives(world: World, seed: int) -> None:
     in_order = [int(id_[-12:], 16) for _, id_, _, _ in sorted(deployments)]
     assert paged(world, "order=asc", 7) == in_order
     assert paged(world, "order=desc", 7) == in_order[::-1]
+    # Few of all: these are looked for in another way.
+    of_a = [int(id_[-12:], 16) for _, id_, _, block in sorted(deployments) if block == "a"]
+    for limit in (1, 7, 100):
+        assert paged(world, "block=a&order=asc", limit) == of_a
+        assert paged(world, "block=a&order=desc", limit) == of_a[::-1]
+    assert paged(world, "block=c", 7) == []
     latest = {(workspace, block): id_ for _, id_, workspace, block in sorted(deployments)}
     expected = {int(id_[-12:], 16) for id_ in latest.values()}
     assert set(paged(world, "latest=true", 3)) == expected

@@ -287,7 +287,7 @@ def test_the_watermark_is_a_header(
 ) -> None:
     known: dict[int, Watermark] = {}
 
-    async def watermarks(_: object) -> dict[int, Watermark]:
+    async def watermarks(_: object, database: str) -> dict[int, Watermark]:
         return known
 
     monkeypatch.setattr(query.watermark_view, "read_watermarks", watermarks)
@@ -305,7 +305,7 @@ def test_the_watermark_is_asked_before_the_rows(
 ) -> None:
     asked: list[str] = []
 
-    async def watermarks(_: object) -> dict[int, Watermark]:
+    async def watermarks(_: object, database: str) -> dict[int, Watermark]:
         asked.append("watermark")
         return {}
 

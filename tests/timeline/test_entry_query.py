@@ -1,5 +1,6 @@
-from tests.timeline.trail import Trail, id_of, run, run_entry, session_entry
-from timeline.entry_query import read_entries
+from tests.timeline.trail import Trail, at_us, id_of, run, run_entry, session_entry
+from timeline.cursor import Cursor
+from timeline.entry_query import read_entries, read_named_places
 from timeline.scope import Scope
 
 
@@ -44,3 +45,23 @@ def test_other_organizations_and_workspaces_out_of_scope_do_not_exist(trail: Tra
         assert run(read_entries(trail.store, scope, "action_run", id_of(1))) == []
     allowed = Scope(trail.organization, ["ac*"])
     assert len(run(read_entries(trail.store, allowed, "action_run", id_of(1)))) == 1
+
+
+def test_places_of_several_entries_are_found_by_kind_and_id_in_one_workspace(trail: Trail) -> None:
+    trail.put(run_entry(1), run_entry(2, revision=1), session_entry(1, "11:00"), session_entry(3))
+    trail.put(run_entry(2, revision=2))
+    trail.put(run_entry(1, "12:00"), workspace="other")
+
+    def places(*named: tuple[str, int], scope: Scope | None = None) -> list[Cursor]:
+        wanted = [(kind, id_of(number)) for kind, number in named]
+        scope = scope or Scope(trail.organization)
+        return sorted(run(read_named_places(trail.store, scope, "acme", wanted)))
+
+    assert places(("action_run", 1), ("action_run", 2), ("ssh_session", 1), ("ssh_session", 2)) == [
+        Cursor(at_us("10:00"), "action_run", id_of(1), "acme"),
+        Cursor(at_us("10:00"), "action_run", id_of(2), "acme"),
+        Cursor(at_us("11:00"), "ssh_session", id_of(1), "acme"),
+    ]
+    assert places() == []
+    assert places(("action_run", 1), scope=Scope(trail.organization, ["other"])) == []
+    assert places(("action_run", 1), scope=Scope("nobody")) == []

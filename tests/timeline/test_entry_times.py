@@ -16,7 +16,7 @@ from tests.timeline.trail import (
 from timeline import ddl, migrations
 from timeline.entry_document import DOCUMENTED, TAGS, entry_of
 from timeline.entry_query import read_entries
-from timeline.entry_row import SELECTED, EntryColumns, entry_row
+from timeline.entry_row import EntryColumns, entry_row, selected
 from timeline.entry_times import (
     ENTRY_TIMES,
     ENTRY_TIMES_VIEW,
@@ -89,8 +89,8 @@ def test_settings_of_whoever_inserts_do_not_matter(trail: Trail, setting: int) -
         f" WHERE organization = '{trail.organization}' SETTINGS {settings}",
     )
 
-    by_document, by_columns = both(trail)
-    assert len(by_columns) == 2
+    # The engine may have brought the two revisions together by now, in one table or in both.
+    by_document, by_columns = map(newest, both(trail))
     assert by_document == by_columns
     assert (trail.page().rows[0]["exit_code"], trail.page().rows[0]["revision"]) == (2**63 - 1, 2)
 
@@ -270,10 +270,10 @@ def both(trail: Trail) -> tuple[list[EntryColumns], list[EntryColumns]]:
     """Every revision, by document and by columns."""
     order = " ORDER BY occurred_at, toString(kind), id, workspace, revision"
     documented = select(trail, f"SELECT DISTINCT {DOCUMENTED} FROM {ENTRY_TIMES.name}", order)
-    selected = select(trail, f"SELECT {SELECTED} FROM entries", order)
+    rows = select(trail, f"SELECT {selected(ddl.ENTRIES.columns)} FROM entries", order)
     return (
         [entry_of(trail.organization, row) for row in documented],
-        [entry_row(row) for row in selected],
+        [entry_row(ddl.ENTRIES.columns, row) for row in rows],
     )
 
 
