@@ -15,6 +15,10 @@ RESTORING: Final = "restoring"
 LOCK: Final = "lock"
 
 
+class FolderInUseError(SettingsError):
+    """Another process of ours is at work in it."""
+
+
 @contextlib.contextmanager
 def owned(folder: Path) -> Iterator[None]:
     """Hold the folder, which is made if need be: chDB and the log allow one process.
@@ -42,7 +46,7 @@ def locked(folder: Path) -> Iterator[None]:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(lock)
-        raise SettingsError(
+        raise FolderInUseError(
             f"OPSTRAIL_DATA_DIR: {folder} is in use by another opstrail process"
         ) from error
     try:

@@ -21,7 +21,7 @@ from runtime.settings import load_settings
 
 _COMMANDS: Final = (
     *("up", "demo", "init", "ingest", "correlate", "sink", "query", "check"),
-    *("backup", "restore"),
+    *("backup", "restore", "rebuild"),
     *("send", "timeline", "case", "incident", "deployments", "instances", "gaps", "sql"),
     *("organizations", "principals", "keys", "access-log", "dead-letters"),
 )

@@ -6,10 +6,13 @@ from rich.progress import (
     DownloadColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TextColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
+from rich.text import Text
 
 
 def bytes_progress(*, is_shown: bool) -> Progress:
@@ -35,4 +38,23 @@ def count_progress(*, is_shown: bool, is_passing: bool = False) -> Progress:
         console=Console(stderr=True),
         disable=not is_shown,
         transient=is_passing,
+    )
+
+
+class _RateColumn(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        rate = task.finished_speed or task.speed
+        return Text("" if rate is None else f"{rate:,.0f}/s")
+
+
+def rate_progress(*, is_shown: bool) -> Progress:
+    """For tasks that are counted in things, and take so long that their rate matters."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _RateColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        disable=not is_shown,
     )

@@ -6,7 +6,7 @@ from control.database import open_control
 from runtime.errors import UnavailableError
 from runtime.settings import Settings
 from timeline.sql_user import sql_user_password
-from timeline.store import sql_wall_gap
+from timeline.store import open_store, sql_wall_gap
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,4 +36,9 @@ def _gap(settings: Settings) -> str | None:
         password = sql_user_password(control.installation().pepper)
     finally:
         control.close()
-    return sql_wall_gap(settings, password)
+    store = open_store(settings)
+    try:
+        living = store.read_now(lambda connection: connection.database)
+    finally:
+        store.close()
+    return sql_wall_gap(settings, password, living)

@@ -15,9 +15,13 @@ from timeline.stored_snapshot import StoredSnapshot
 class PastReader:
     """Asks the store that `store()` gives; made before there is one."""
 
-    def __init__(self, store: Callable[[], Store], *, lost_after_us: int) -> None:
+    def __init__(
+        self, store: Callable[[], Store], *, lost_after_us: int, database: str | None = None
+    ) -> None:
+        """`database`: that of a generation, where it is not the living one."""
         self._store: Final = store
         self._lost_after_us: Final = lost_after_us
+        self._database: Final = database
 
     async def read(self, needed: PastNeeded) -> list[PastSnapshot]:
         """What the store has of it, in the log's order. Raises TimelineUnavailableError."""
@@ -30,7 +34,7 @@ class PastReader:
             named=sorted(needed.named),
         )
         PAST_READS.inc()
-        rows = await read_past(self._store(), question, self._lost_after_us)
+        rows = await read_past(self._store(), question, self._lost_after_us, self._database)
         return [_snapshot(row) for row in rows]
 
 

@@ -13,6 +13,7 @@ from control.authenticator import Principal
 from control.errors import NotAuthenticatedError
 from control.roles import Role
 from query.access_record import Recorded, access_of
+from query.one_generation import OneGeneration
 from query.services import QueryServices
 from runtime.client_address import client_address
 from runtime.http import Problem, bearer_token, forbidden, unauthenticated
@@ -22,6 +23,7 @@ from timeline.scope import Scope
 Reading: TypeAlias = Callable[[QueryServices, Request, Scope], Awaitable[Any]]
 
 JSON_MEDIA_TYPE: Final = "application/json"
+_ONE_GENERATION: Final = Middleware(OneGeneration)
 
 
 class KeyRoute(Route):
@@ -70,7 +72,11 @@ def reading_route(
         is_audit_content=is_audit_content,
     )
     route = KeyRoute(
-        path, endpoint, methods=[method], name=f"{method} {path}", middleware=[recorded]
+        path,
+        endpoint,
+        methods=[method],
+        name=f"{method} {path}",
+        middleware=[recorded, _ONE_GENERATION],
     )
     route.role = role
     route.or_role = or_role

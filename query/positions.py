@@ -14,6 +14,7 @@ from query.missing import not_found
 from query.services import QueryServices
 from query.watermark_view import FRESH_S
 from schemas.position import UnknownPositionError, read_position
+from timeline.generation import one_generation
 from timeline.parameters import Parameters, refuse
 from timeline.scope import Scope
 from timeline.watermark_query import Watermark
@@ -38,12 +39,18 @@ async def _position(services: QueryServices, request: Request, scope: Scope) -> 
     except UnknownPositionError as error:
         raise not_found("there is no such position") from error
     deadline_s = time.monotonic() + wait_s
-    while not _is_visible(offsets, await services.watermarks.current()):
+    while not _is_visible(offsets, await _watermarks(services)):
         left_s = deadline_s - time.monotonic()
         if left_s <= 0:
             return {"visible": False}
         await asyncio.sleep(min(FRESH_S, left_s))
     return {"visible": True}
+
+
+async def _watermarks(services: QueryServices) -> Mapping[int, Watermark]:
+    """Of the generation that lives now: that of the last look may be filled no more."""
+    with one_generation():
+        return await services.watermarks.current()
 
 
 def _wait_s(text: str | None) -> float:

@@ -83,8 +83,9 @@ async def _run(services: QueryServices, request: Request, scope: Scope) -> Any:
     form = negotiate(request)
     asked = _read_request(await read_json_object(request, body_bytes_max=BODY_BYTES_MAX))
     access_of(request).note(sql=asked.query, parameters=asked.parameters)
+    database = await services.store.living_database()
     # Parsing may take long enough to hold up others.
-    statement = await asyncio.to_thread(_statement, services, scope, asked)
+    statement = await asyncio.to_thread(_statement, services, database, scope, asked)
     if form is not None:
         return await _stream(services, scope, statement, form)
     result = await run_sql(services.store, statement, scope.organization)
@@ -143,10 +144,12 @@ def _is_single(value: Any) -> bool:
     return value is None or isinstance(value, bool | int)
 
 
-def _statement(services: QueryServices, scope: Scope, asked: SqlRequest) -> Statement:
+def _statement(
+    services: QueryServices, database: str, scope: Scope, asked: SqlRequest
+) -> Statement:
     """Raises RefusedError (`sql_refused`)."""
     views = bind_views(
-        services.store.database,
+        database,
         scope,
         lost_before_us=services.moment().lost_before_us,
         deploy_actions=services.deploy_actions,

@@ -75,7 +75,9 @@ def parse_access_filters(pairs: Iterable[tuple[str, str]]) -> AccessFilters:
 async def read_access_log(store: Store, organization: str, filters: AccessFilters) -> AccessPage:
     """A page of it. Raises TimelineUnavailableError."""
     of = _INSTALLATION if filters.is_installation else organization
-    rows = await store.read(lambda connection: _read(connection, of, filters))
+    rows = await store.read(
+        lambda connection: _read(connection, of, filters), database=store.database
+    )
     shown = rows[: filters.limit]
     is_more = len(rows) > filters.limit
     return AccessPage(

@@ -23,11 +23,15 @@ class AccessWriter:
 
         Raises TimelineUnavailableError: the outcome is unknown; the same call again settles it.
         """
-        await self._store.write(lambda connection: _insert(connection, events, token))
+        await self._store.write(
+            lambda connection: _insert(connection, events, token), database=self._store.database
+        )
 
     def insert_now(self, events: Sequence[AccessEvent], *, token: str) -> None:
         """The same for callers without an event loop."""
-        self._store.write_now(lambda connection: _insert(connection, events, token))
+        self._store.write_now(
+            lambda connection: _insert(connection, events, token), database=self._store.database
+        )
 
 
 def _insert(connection: Connection, events: Sequence[AccessEvent], token: str) -> None:

@@ -39,6 +39,11 @@ class Connection:
         self._answer = OpenAnswer(client)
 
     @property
+    def database(self) -> str:
+        """The one that names without another stand for."""
+        return self._database
+
+    @property
     def client(self) -> Client:
         """For `sql_execution.py` and `sql_user.py`, which tell errors apart in their own way."""
         return self._client

@@ -21,6 +21,7 @@ from timeline.entry_times import (
     fill_entry_times,
     is_view_current,
 )
+from timeline.generation import GENERATIONS, generation_database, read_generations
 from timeline.statement import Statement
 from timeline.store import Store
 
@@ -103,15 +104,28 @@ MIGRATIONS: Final = (
         (_add_own_columns, ENTRY_TIMES, ENTRY_TIMES_VIEW, fill_entry_times),
     ),
     Migration(4, "the access log", (ACCESS_LOG,)),
+    Migration(5, "generations", (GENERATIONS,)),
 )
 
 
 def migrate(store: Store) -> list[int]:
-    """Make or complete the schema; the numbers of the migrations run now.
+    """Make or complete the schema in every generation; the numbers of the migrations run now.
 
     Raises TimelineUnavailableError; SettingsError when a newer version was here before.
     """
-    return store.write_now(lambda connection: _migrate(connection, is_embedded=store.is_embedded))
+    done = migrate_generation(store, 0)
+    present = store.read_now(read_generations, database=store.database).present
+    for generation in present[1:]:
+        done += migrate_generation(store, generation)
+    return sorted(set(done))
+
+
+def migrate_generation(store: Store, generation: int) -> list[int]:
+    """The same in the database of one generation, which is made if need be."""
+    return store.write_now(
+        lambda connection: _migrate(connection, is_embedded=store.is_embedded),
+        database=generation_database(store.database, generation),
+    )
 
 
 def _migrate(connection: Connection, *, is_embedded: bool) -> list[int]:

@@ -40,24 +40,24 @@ class PastQuestion:
 
 
 async def read_past(
-    store: Store, question: PastQuestion, lost_after_us: int
+    store: Store, question: PastQuestion, lost_after_us: int, database: str | None = None
 ) -> list[StoredSnapshot]:
     """Every snapshot of the records asked for, in the order of the log.
 
-    Raises TimelineUnavailableError.
+    Of the generation in `database`, else of the living one. Raises TimelineUnavailableError.
     """
     keys = set(question.ids)
     for statement in _key_statements(question, lost_after_us):
-        keys.update((kind, id_) for kind, id_ in await _rows(store, statement))
+        keys.update((kind, id_) for kind, id_ in await _rows(store, statement, database))
     found: set[StoredSnapshot] = set()
     for statement in _snapshot_statements(question, keys):
-        found.update(StoredSnapshot(*row) for row in await _rows(store, statement))
+        found.update(StoredSnapshot(*row) for row in await _rows(store, statement, database))
     return sorted(found, key=lambda row: (row.partition, row.offset, row.event_index))
 
 
-async def _rows(store: Store, statement: Statement) -> list[Row]:
+async def _rows(store: Store, statement: Statement, database: str | None) -> list[Row]:
     # Not as a reader: those are cut off after some seconds, and correlation would ask for ever.
-    return await store.write(lambda connection: connection.rows(statement))
+    return await store.write(lambda connection: connection.rows(statement), database=database)
 
 
 def _key_statements(question: PastQuestion, lost_after_us: int) -> Iterator[Statement]:

@@ -79,9 +79,12 @@ class SqlResult:
 
 async def run_sql(store: Store, statement: Statement, organization: str) -> SqlResult:
     """The first rows. Raises RefusedError (`sql_refused`), TimelineUnavailableError."""
-    settings = _settings(store, organization, SECONDS_MAX)
+    database = await store.living_database()
+    settings = _settings(store, database, organization, SECONDS_MAX)
     async with store.sql_lane() as lane:
-        return await lane.run(lambda connection: _read(connection, statement, settings))
+        return await lane.run(
+            lambda connection: _read(connection, statement, settings), database=database
+        )
 
 
 class SqlStream:
@@ -97,8 +100,9 @@ class SqlStream:
 
 async def open_stream(store: Store, statement: Statement, organization: str) -> SqlStream:
     """Start a query; `batches` has to be closed. Raises as `run_sql`."""
-    settings = _settings(store, organization, STREAM_SECONDS_MAX)
-    batches = _batches(store, statement, settings)
+    database = await store.living_database()
+    settings = _settings(store, database, organization, STREAM_SECONDS_MAX)
+    batches = _batches(store, database, statement, settings)
     try:
         schema = await anext(batches)
     except BaseException:
@@ -108,11 +112,13 @@ async def open_stream(store: Store, statement: Statement, organization: str) -> 
 
 
 async def _batches(
-    store: Store, statement: Statement, settings: Mapping[str, Any]
+    store: Store, database: str, statement: Statement, settings: Mapping[str, Any]
 ) -> AsyncGenerator[Any, None]:
     """The schema, then the batches."""
     async with store.sql_lane() as lane:
-        reading = await lane.run(lambda connection: _Reading(connection, statement, settings))
+        reading = await lane.run(
+            lambda connection: _Reading(connection, statement, settings), database=database
+        )
         try:
             yield reading.schema
             while (batch := await lane.run(lambda _: reading.next_batch())) is not None:
@@ -219,11 +225,11 @@ def _shape(
     return [row[0] for row in described], [get_from_name(row[1]) for row in described]
 
 
-def _settings(store: Store, organization: str, seconds: int) -> Mapping[str, Any]:
+def _settings(store: Store, database: str, organization: str, seconds: int) -> Mapping[str, Any]:
     # The names of organizations need no escaping; this is what that rests on.
     assert _NAME.fullmatch(organization), "an organization's name"
     filters = ", ".join(
-        f"'{store.database}.{table}': 'organization = \\'{organization}\\''" for table in _FILTERED
+        f"'{database}.{table}': 'organization = \\'{organization}\\''" for table in _FILTERED
     )
     return {
         **_LIMITS,

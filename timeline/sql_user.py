@@ -14,7 +14,7 @@ Must stay true:
 import hashlib
 import hmac
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 from uuid import uuid4
 
@@ -78,37 +78,44 @@ def new_query_id(stem: str) -> str:
     return f"{stem}{uuid4().hex}"
 
 
-def sql_user_statements(database: str, password: str) -> list[str]:
+def sql_user_statements(database: str, password: str, generations: Sequence[str] = ()) -> list[str]:
     """What makes the user or brings it to this version; each may be run again.
 
+    `generations`: the databases of further generations, which it reads like the first.
     The pattern of OPSTRAIL_CLICKHOUSE_DATABASE leaves nothing to escape but its reserved words.
     """
-    user, database = sql_user_name(database), f"`{database}`"
+    user = sql_user_name(database)
+    base_tables = [
+        f"`{holder}`.{table}" for holder in (database, *generations) for table in BASE_TABLES
+    ]
     digest = hashlib.sha256(password.encode()).hexdigest()
     identified = f"IDENTIFIED WITH sha256_hash BY '{digest}' SETTINGS {_SETTINGS}"
     statements = [
         f"CREATE USER IF NOT EXISTS {user} {identified}",
         f"ALTER USER {user} {identified}",
     ]
-    tables = ", ".join(f"{database}.{table}" for table in BASE_TABLES)
+    tables = ", ".join(base_tables)
     for policy, rows, readers in (
         (_POLICY_OF_OTHERS, "1", f"ALL EXCEPT {user}"),
         (_POLICY, ROWS_OF_THE_ASKING, user),
     ):
         rest = f"{policy} ON {tables} USING {rows} TO {readers}"
         statements += [f"CREATE ROW POLICY IF NOT EXISTS {rest}", f"ALTER ROW POLICY {rest}"]
-    granted = ", ".join(f"SELECT ON {database}.{table}" for table in BASE_TABLES)
+    granted = ", ".join(f"SELECT ON {table}" for table in base_tables)
     return [*statements, f"GRANT {granted} TO {user} WITH REPLACE OPTION"]
 
 
-def make_sql_user(connection: Connection, database: str, password: str) -> str | None:
+def make_sql_user(
+    connection: Connection, database: str, password: str, generations: Sequence[str] = ()
+) -> str | None:
     """None, or why the server does not let us. Safe to repeat and to race.
 
+    `generations`: as for `sql_user_statements`; of one that is left out it may read nothing more.
     Raises TimelineUnavailableError.
     """
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            for statement in sql_user_statements(database, password):
+            for statement in sql_user_statements(database, password, generations):
                 _run(connection, statement)
             return None
         except _NotAllowedError as error:

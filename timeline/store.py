@@ -5,6 +5,8 @@ Must stay true:
 - The event loop never waits for the engine: each kind of work has its own few threads, and each
   thread its own connection, made at its first use. So reading cannot hold up writing.
 - chDB: one process owns the folder; never open it before a fork.
+- What is read goes to the living generation, or to that of the answer it is for; what names another
+  database goes there (see generation.py).
 """
 
 import asyncio
@@ -18,6 +20,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -29,6 +32,7 @@ from runtime.errors import SettingsError, TimelineUnavailableError, UnavailableE
 from runtime.settings import Settings
 from runtime.tls import checked_ca_file
 from timeline.connection import Connection, Row, translated
+from timeline.generation import Generations, LivingGeneration, present_one, read_generations
 from timeline.sql_user import NoWallError, behind_wall, connect_walled, sql_user_name
 from timeline.statement import Statement
 
@@ -68,6 +72,10 @@ _SETTINGS: Final[dict[str, Any]] = {
 }
 # Newer names for the same; an older server does not know them.
 _SETTINGS_IF_KNOWN: Final = {"deduplicate_insert": "enable"}
+# For answers, of which a reader waits for each. Otherwise one thread has to do where a GiB for each
+# is not free, which a small store never has.
+_READING_IF_KNOWN: Final = {"max_threads_min_free_memory_per_thread": 0}
+_IF_KNOWN: Final = frozenset({*_SETTINGS_IF_KNOWN, *_READING_IF_KNOWN})
 
 
 class Store:
@@ -80,23 +88,27 @@ class Store:
         database: str,
         memory_bytes_max: int,
         name: str,
-        connect_sql: Callable[[int], Client] | None = None,
+        connect_sql: Callable[[int, str], Client] | None = None,
     ) -> None:
-        """`connect(timeout_s)` opens a client; `connect_sql` one with the rights of analysts.
+        """`connect(timeout_s)` opens a client; `connect_sql(timeout_s, database)` one with the
+        rights of analysts in that database.
 
-        `name` is for people: where the store is.
+        `database` is that of the settings, with the first generation; `name` is for people: where
+        the store is.
         """
         self.database = database
+        self._living: Final = LivingGeneration(database)
         self.name = name
         self._connect = connect
         reading = {"max_execution_time": QUERY_SECONDS_MAX, "max_memory_usage": memory_bytes_max}
         writing = {"max_execution_time": 0, "max_memory_usage": memory_bytes_max}
-        self._reading = Lane(self._open(READ_TIMEOUT_S, reading), READ_THREADS, "read")
-        self._writing = Lane(self._open(WRITE_TIMEOUT_S, writing), 1, "write")
+        answering = {**reading, **_READING_IF_KNOWN}
+        self._reading = Lane(self._open(READ_TIMEOUT_S, answering), database, READ_THREADS, "read")
+        self._writing = Lane(self._open(WRITE_TIMEOUT_S, writing), database, 1, "write")
         # Its own thread: whether the store answers must not depend on how busy the others are.
-        self._pinging = Lane(self._open(CONNECT_TIMEOUT_S, reading), 1, "ping")
+        self._pinging = Lane(self._open(CONNECT_TIMEOUT_S, reading), database, 1, "ping")
         self._sql = [
-            Lane(self._open(SQL_TIMEOUT_S, reading, connect_sql), 1, f"sql-{number}")
+            Lane(self._open(SQL_TIMEOUT_S, reading, connect_sql), database, 1, f"sql-{number}")
             for number in range(SQL_LANES)
         ]
         # Taken and given back by any thread or loop: a deque needs no lock for that.
@@ -124,29 +136,40 @@ class Store:
             except TimelineUnavailableError:
                 self._sql_free.append(lane)  # closed for good
 
-    async def read(self, work: Callable[[Connection], T]) -> T:
-        """Run `work` on a reading connection. Raises TimelineUnavailableError."""
-        return await asyncio.wrap_future(self._reading.submit(work))
+    async def living_database(self) -> str:
+        """The one that `read` would go to. Raises TimelineUnavailableError."""
+        chosen = self._living.chosen()
+        if chosen is not None:
+            return chosen
+        return await self.read(lambda connection: connection.database)
 
-    async def write(self, work: Callable[[Connection], T]) -> T:
+    async def read(self, work: Callable[[Connection], T], *, database: str | None = None) -> T:
+        """Run `work` on a reading connection. Raises TimelineUnavailableError."""
+        return await asyncio.wrap_future(self._submit(self._reading, work, database))
+
+    async def write(self, work: Callable[[Connection], T], *, database: str | None = None) -> T:
         """Run `work` on the one writing connection, after what was asked before.
 
         A caller that is cancelled leaves the outcome unknown; the work still ends.
         Raises TimelineUnavailableError.
         """
-        return await asyncio.wrap_future(self._writing.submit(work))
+        return await asyncio.wrap_future(self._submit(self._writing, work, database))
 
-    def read_now(self, work: Callable[[Connection], T]) -> T:
+    def read_now(self, work: Callable[[Connection], T], *, database: str | None = None) -> T:
         """The same for callers without an event loop."""
-        return self._reading.submit(work).result()
+        return self._submit(self._reading, work, database).result()
 
-    def write_now(self, work: Callable[[Connection], T]) -> T:
+    def write_now(self, work: Callable[[Connection], T], *, database: str | None = None) -> T:
         """The same for callers without an event loop."""
-        return self._writing.submit(work).result()
+        return self._submit(self._writing, work, database).result()
 
-    async def rows(self, statement: Statement) -> list[Row]:
+    async def rows(self, statement: Statement, *, database: str | None = None) -> list[Row]:
         """All rows of one bounded SELECT. Raises TimelineUnavailableError."""
-        return await self.read(lambda connection: connection.rows(statement))
+        return await self.read(lambda connection: connection.rows(statement), database=database)
+
+    async def generations(self) -> Generations:
+        """As they are now. Raises TimelineUnavailableError."""
+        return await self.read(read_generations, database=self.database)
 
     async def ping(self, *, timeout_s: float = PING_TIMEOUT_S) -> None:
         """Return when the store answers and holds our tables. Raises TimelineUnavailableError."""
@@ -163,46 +186,74 @@ class Store:
         for lane in (self._pinging, self._reading, self._writing, *self._sql):
             lane.close()
 
+    def _submit(
+        self, lane: "Lane", work: Callable[[Connection], T], database: str | None
+    ) -> Future[T]:
+        if (known := database or self._living.chosen()) is not None:
+            return lane.submit(work, database=known)
+        one = present_one()
+
+        def ask_and_work(connection: Connection) -> T:
+            living = self._living.ask(lambda: connection, one)
+            return work(lane.connection(living))
+
+        return lane.submit(ask_and_work)
+
     def _open(
         self,
         timeout_s: int,
         limits: dict[str, Any],
-        connect: Callable[[int], Client] | None = None,
-    ) -> Callable[[], Connection]:
-        def open_connection() -> Connection:
+        connect: Callable[[int, str], Client] | None = None,
+    ) -> Callable[[str], Connection]:
+        def open_connection(database: str) -> Connection:
             with translated("connecting to the timeline store"):
-                client = (connect or self._connect)(timeout_s)
+                client = connect(timeout_s, database) if connect else self._connect(timeout_s)
                 known = client.server_settings
-                optional = {
-                    name: value for name, value in _SETTINGS_IF_KNOWN.items() if name in known
-                }
-                for name, value in {**_SETTINGS, **optional, **limits}.items():
-                    client.set_client_setting(name, value)
+                settings = {**_SETTINGS, **_SETTINGS_IF_KNOWN, **limits}
+                for name, value in settings.items():
+                    if name in known or name not in _IF_KNOWN:
+                        client.set_client_setting(name, value)
                 # Not while connecting: the database may not be there before the first migration.
-                client.database = self.database
-            return Connection(client, self.database)
+                client.database = database
+            return Connection(client, database)
 
         return open_connection
 
 
 class Lane:
-    """A few threads for one kind of work, each with its own connection."""
+    """A few threads for one kind of work, each with a connection of its own to each database.
 
-    def __init__(self, connect: Callable[[], Connection], threads: int, name: str) -> None:
+    There are as many of these as a process has seen generations, and one.
+    """
+
+    def __init__(
+        self, connect: Callable[[str], Connection], database: str, threads: int, name: str
+    ) -> None:
+        """`database` is that of whatever does not name another."""
         self._connect = connect
+        self._database = database
         self._local = threading.local()
         self._opened: list[Connection] = []
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=f"timeline-{name}")
 
-    def submit(self, work: Callable[[Connection], T]) -> Future[T]:
+    def submit(self, work: Callable[[Connection], T], *, database: str | None = None) -> Future[T]:
         try:
-            return self._pool.submit(self._run, work)
+            return self._pool.submit(self._run, work, database or self._database)
         except RuntimeError as error:
             raise TimelineUnavailableError("the timeline store is closed") from error
 
-    async def run(self, work: Callable[[Connection], T]) -> T:
+    async def run(self, work: Callable[[Connection], T], *, database: str | None = None) -> T:
         """Wait for `work` on one of the threads. A caller that is cancelled does not end it."""
-        return await asyncio.wrap_future(self.submit(work))
+        return await asyncio.wrap_future(self.submit(work, database=database))
+
+    def connection(self, database: str) -> Connection:
+        """That of this thread, one of the lane's."""
+        connections: dict[str, Connection] = self._local.__dict__
+        connection = connections.get(database)
+        if connection is None:
+            connection = connections[database] = self._connect(database)
+            self._opened.append(connection)
+        return connection
 
     def close(self) -> None:
         self._pool.shutdown(wait=True)
@@ -210,13 +261,8 @@ class Lane:
             connection.close()
         self._opened.clear()
 
-    def _run(self, work: Callable[[Connection], T]) -> T:
-        connection: Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._connect()
-            self._local.connection = connection
-            self._opened.append(connection)
-        return work(connection)
+    def _run(self, work: Callable[[Connection], T], database: str) -> T:
+        return work(self.connection(database))
 
 
 def open_store(settings: Settings, *, sql_password: str | None = None) -> Store:
@@ -244,30 +290,37 @@ def open_store(settings: Settings, *, sql_password: str | None = None) -> Store:
     return store
 
 
-def sql_wall_gap(settings: Settings, sql_password: str) -> str | None:
+def sql_wall_gap(settings: Settings, sql_password: str, database: str = "") -> str | None:
     """Why analysts' SQL would run without a user of its own behind it; None where it has one.
 
-    Raises TimelineUnavailableError.
+    Asked for `database`, else for that of the settings. Raises TimelineUnavailableError.
     """
     connect = _as_sql_user(settings, sql_password)
     with translated("asking for the user for SQL"):
         try:
-            connect_walled(connect, settings.clickhouse_database, CONNECT_TIMEOUT_S).close()
+            asked = database or settings.clickhouse_database
+            connect_walled(connect, asked, CONNECT_TIMEOUT_S).close()
         except NoWallError as error:
             return str(error)
     return None
 
 
-def _sql_connect(settings: Settings, sql_password: str | None) -> Callable[[int], Client] | None:
+def _sql_connect(
+    settings: Settings, sql_password: str | None
+) -> Callable[[int, str], Client] | None:
     if settings.clickhouse_sql_url:
-        return _server(settings, settings.clickhouse_sql_url)
+        connect_sql = _server(settings, settings.clickhouse_sql_url)
+        return lambda timeout_s, _: connect_sql(timeout_s)
     if sql_password is None:
         return None
-    return behind_wall(
-        _as_sql_user(settings, sql_password),
-        _server(settings, settings.clickhouse_url),
-        settings.clickhouse_database,
-    )
+    user = _as_sql_user(settings, sql_password)
+    owner = _server(settings, settings.clickhouse_url)
+
+    @cache
+    def walled(database: str) -> Callable[[int], Client]:
+        return behind_wall(user, owner, database)
+
+    return lambda timeout_s, database: walled(database)(timeout_s)
 
 
 def _as_sql_user(settings: Settings, sql_password: str) -> Callable[[int], Client]:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from schemas.topics import GENERATION
 from timeline.statement import Statement
 from timeline.store import Store
 
@@ -17,19 +16,19 @@ class Watermark(NamedTuple):
 
 _WATERMARKS: Final = Statement(
     "SELECT partition, max(offset), toUnixTimestamp64Micro(max(complete_until)) FROM watermarks"
-    " WHERE generation = {generation:UInt16} GROUP BY partition",
-    {"generation": GENERATION},
+    # A generation's own database holds no other's.
+    " GROUP BY partition"
 )
 
 
-async def read_watermarks(store: Store) -> dict[int, Watermark]:
-    """Partition -> watermark; partitions nothing is known of are missing.
+async def read_watermarks(store: Store, database: str | None = None) -> dict[int, Watermark]:
+    """Partition -> watermark, of the generation in `database`, else of the living one.
 
-    Raises TimelineUnavailableError.
+    Partitions nothing is known of are missing. Raises TimelineUnavailableError.
     """
     return {
         partition: Watermark(offset, until or None)
-        for partition, offset, until in await store.rows(_WATERMARKS)
+        for partition, offset, until in await store.rows(_WATERMARKS, database=database)
     }
 
 

@@ -4,6 +4,9 @@ Must stay true:
 - The same batches again change nothing, with the same token or with another.
 - The watermark is inserted last: whoever reads it finds all the rows it promises.
 - Work on rows is by column and in a thread of the store, never in the event loop.
+- Whatever is inserted is in the living generation and in each that is being filled, when that is
+  asked after the insert: so a switch or a rebuild that begins meanwhile misses nothing.
+- Of a generation that is being filled, only its rebuild moves the watermark.
 """
 
 import time
@@ -15,9 +18,10 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from runtime.metrics import INSERT_SECONDS, ROWS_INSERTED
 from schemas.entry import TimelineBatch
 from schemas.records import COMMON_FIELDS, own_columns
-from schemas.topics import GENERATION
+from schemas.topics import REVISION_BITS, revision_of
 from timeline import ddl
 from timeline.connection import Connection
+from timeline.generation import Generations, generation_database
 from timeline.store import Store
 from timeline.watermark_query import Watermark, read_watermarks
 
@@ -45,6 +49,7 @@ _OF_ENVELOPE: Final = (
     *("actor", "actor_kind", "key_id"),
 )
 _NO_LINKS: Final[list[Any]] = []
+_OFFSET_MASK: Final = (1 << REVISION_BITS) - 1
 
 
 class InsertCounts(NamedTuple):
@@ -56,10 +61,12 @@ class InsertCounts(NamedTuple):
 
 
 class EntryWriter:
-    """The only writer of the timeline's rows in this process."""
+    """The only writer of the timeline's rows in this process, but for a rebuild's."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        # None: to be asked for, also after a failure.
+        self._known: Generations | None = None
 
     async def insert(self, batches: Sequence[TimelineBatch], *, token: str) -> InsertCounts:
         """Insert what these batches hold, then move the watermark by those that are last.
@@ -68,7 +75,18 @@ class EntryWriter:
         others, another one. Returns when all is durable. Raises TimelineUnavailableError: the
         outcome is unknown; the same call again settles it.
         """
-        return await self._store.write(lambda connection: _insert(connection, batches, token))
+        known = self._known or await self._store.generations()
+        self._known = None
+        while True:
+            for filling in known.filling:
+                await self._insert(filling, batches, token, is_watermark_moved=False)
+            counts = await self._insert(known.living, batches, token)
+            # An embedded store is this process's alone: nobody can switch meanwhile.
+            now = known if self._store.is_embedded else await self._store.generations()
+            if now == known:
+                self._known = known
+                return counts
+            known = now
 
     async def advance_watermark(self, reached: Mapping[int, WatermarkRow]) -> None:
         """State that each partition is inserted up to its offset, complete until its time in µs.
@@ -76,7 +94,14 @@ class EntryWriter:
         For a partition without any envelope the offset is -1. Never moves back. Raises
         TimelineUnavailableError.
         """
-        await self._store.write(lambda connection: _advance(connection, reached))
+        if not reached:
+            return
+        self._known = await self._store.generations()
+        living = self._known.living
+        await self._store.write(
+            lambda connection: _advance(connection, reached, living),
+            database=generation_database(self._store.database, living),
+        )
 
     async def read_watermarks(self) -> dict[int, Watermark]:
         """Partition -> watermark; partitions nothing is known of are missing.
@@ -85,22 +110,66 @@ class EntryWriter:
         """
         return await read_watermarks(self._store)
 
+    async def _insert(
+        self,
+        generation: int,
+        batches: Sequence[TimelineBatch],
+        token: str,
+        *,
+        is_watermark_moved: bool = True,
+    ) -> InsertCounts:
+        return await insert_into(
+            self._store, generation, batches, token=token, is_watermark_moved=is_watermark_moved
+        )
 
-def _insert(connection: Connection, batches: Sequence[TimelineBatch], token: str) -> InsertCounts:
+
+async def insert_into(
+    store: Store,
+    generation: int,
+    batches: Sequence[TimelineBatch],
+    *,
+    token: str,
+    is_watermark_moved: bool = True,
+) -> InsertCounts:
+    """`EntryWriter.insert` for one generation, whichever lives."""
+    if generation:
+        token = f"g{generation}:{token}"
+    return await store.write(
+        lambda connection: _insert(connection, generation, batches, token, is_watermark_moved),
+        database=generation_database(store.database, generation),
+    )
+
+
+def _insert(
+    connection: Connection,
+    generation: int,
+    batches: Sequence[TimelineBatch],
+    token: str,
+    is_watermark_moved: bool,
+) -> InsertCounts:
     started_s = time.perf_counter()
-    entries = connection.insert(ddl.ENTRIES, entry_columns(batches), token=f"{token}:entries")
+    columns = entry_columns(batches)
+    if generation:
+        columns["revision"] = [revision_in(each, generation) for each in columns["revision"]]
+    entries = connection.insert(ddl.ENTRIES, columns, token=f"{token}:entries")
     observations = connection.insert(
         ddl.OBSERVATIONS, observation_columns(batches), token=f"{token}:observations"
     )
     snapshots = connection.insert(
         ddl.SNAPSHOTS, snapshot_columns(batches), token=f"{token}:snapshots"
     )
-    _advance(connection, _reached(batches))
+    if is_watermark_moved:
+        _advance(connection, _reached(batches), generation)
     INSERT_SECONDS.observe(time.perf_counter() - started_s)
     ROWS_INSERTED.labels(ddl.ENTRIES.name).inc(entries)
     ROWS_INSERTED.labels(ddl.OBSERVATIONS.name).inc(observations)
     ROWS_INSERTED.labels(ddl.SNAPSHOTS.name).inc(snapshots)
     return InsertCounts(entries, observations, snapshots)
+
+
+def revision_in(revision: int, generation: int) -> int:
+    """The revision of an entry of the log in a generation: above all of the generations before."""
+    return revision_of(revision & _OFFSET_MASK, generation)
 
 
 def entry_columns(batches: Sequence[TimelineBatch]) -> Columns:
@@ -188,7 +257,7 @@ def _reached(batches: Iterable[TimelineBatch]) -> dict[int, WatermarkRow]:
     return reached
 
 
-def _advance(connection: Connection, reached: Mapping[int, WatermarkRow]) -> None:
+def _advance(connection: Connection, reached: Mapping[int, WatermarkRow], generation: int) -> None:
     if not reached:
         return
     partitions = sorted(reached)
@@ -197,7 +266,7 @@ def _advance(connection: Connection, reached: Mapping[int, WatermarkRow]) -> Non
     connection.insert(
         ddl.WATERMARKS,
         {
-            "generation": [GENERATION] * len(partitions),
+            "generation": [generation] * len(partitions),
             "partition": partitions,
             "offset": offsets,
             "complete_until": times,

@@ -8,6 +8,7 @@ from control.bootstrap import bootstrap
 from control.database import Control, open_control
 from runtime.kafka_topics import make_topics
 from runtime.settings import Settings
+from timeline.generation import generation_database, read_generations
 from timeline.migrations import migrate
 from timeline.sql_user import make_sql_user, sql_user_name, sql_user_password
 from timeline.store import open_store
@@ -65,7 +66,12 @@ def _make_sql_user(settings: Settings, control: Control) -> None:
     password = sql_user_password(control.installation().pepper)
     store = open_store(settings)
     try:
-        refusal = store.write_now(lambda connection: make_sql_user(connection, database, password))
+        present = store.read_now(read_generations, database=database).present[1:]
+        further = [generation_database(database, generation) for generation in present]
+        refusal = store.write_now(
+            lambda connection: make_sql_user(connection, database, password, further),
+            database=database,
+        )
     finally:
         store.close()
     if refusal is None:

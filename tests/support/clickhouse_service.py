@@ -114,16 +114,23 @@ SQL_PROFILE = f"""<sql>
 def _sql_user() -> str:
     name = sql_user_name(DATABASE)
     digest = hashlib.sha256(SQL_PASSWORD.encode()).hexdigest()
-    grants = "".join(f"<query>GRANT SELECT ON {DATABASE}.{table}</query>" for table in BASE_TABLES)
+    # The second as after a rebuild.
+    holders = (DATABASE, f"{DATABASE}_g1")
+    grants = "".join(
+        f"<query>GRANT SELECT ON {holder}.{table}</query>"
+        for holder in holders
+        for table in BASE_TABLES
+    )
     rows = escape(ROWS_OF_THE_ASKING)
     filters = "".join(f"<{table}><filter>{rows}</filter></{table}>" for table in BASE_TABLES)
+    policies = "".join(f"<{holder}>{filters}</{holder}>" for holder in holders)
     return f"""<{name}>
       <password_sha256_hex>{digest}</password_sha256_hex>
       <networks><ip>::/0</ip></networks>
       <profile>sql</profile>
       <quota>default</quota>
       <grants>{grants}</grants>
-      <databases><{DATABASE}>{filters}</{DATABASE}></databases>
+      <databases>{policies}</databases>
     </{name}>"""
 
 
