@@ -4,7 +4,8 @@ Must stay true:
 - Before an insert its range is recorded; after a crash exactly that range goes first, so its token
   names the same envelopes.
 - Inserted first, progress after; repeating a step changes nothing.
-- What fails for lack of a dependency is tried again, never skipped.
+- What fails for lack of a dependency is tried again, never skipped. Only the call that failed: the
+  messages of a step are handled once, because memory has them from then on, and its rows have not.
 """
 
 import asyncio
@@ -112,23 +113,34 @@ class EmbeddedPipeline:
         self._stage.restore(self._state.rows())
         offset = progress.inserted_offset
         if progress.intended_offset > offset:
-            await self._repeat(functools.partial(self._step, offset, progress.intended_offset))
+            await self._step(offset, progress.intended_offset)
             offset = progress.intended_offset
         self._lag.start({PARTITION: offset + 1})
         while not self._is_stopping.is_set():
             self._reached = offset
-            offset = await self._repeat(functools.partial(self._step, offset, None))
+            offset = await self._step(offset, None)
             FACTS_HELD.set(self._stage.facts)
 
-    async def _repeat(self, step: Callable[[], Awaitable[T]]) -> T:
+    async def _repeat(self, call: Callable[[], Awaitable[T]]) -> T:
         """Until it works: a store that is away is waited for, nothing is skipped."""
         while True:
             try:
-                return await step()
+                return await call()
             except UnavailableError as error:
-                _log.warning("the embedded store is away; trying again", error=str(error))
-                if self._is_stopping.wait(_RETRY_S):
-                    raise
+                self._wait_or_stop(error)
+
+    def _repeat_now(self, call: Callable[[], T]) -> T:
+        """The same for what is not awaited."""
+        while True:
+            try:
+                return call()
+            except UnavailableError as error:
+                self._wait_or_stop(error)
+
+    def _wait_or_stop(self, error: UnavailableError) -> None:
+        _log.warning("the embedded store is away; trying again", error=str(error))
+        if self._is_stopping.wait(_RETRY_S):
+            raise error
 
     async def _step(self, after: int, last: int | None) -> int:
         """Bring one range of the log onto the timeline; the offset reached.
@@ -136,31 +148,30 @@ class EmbeddedPipeline:
         `last` is given when the range was recorded before a crash.
         """
         asked_at_us, end = self._clock(), self._log.last_offset
-        messages = self._log.read(after, messages_max=MESSAGES_PER_STEP_MAX)
+        messages = self._repeat_now(
+            lambda: self._log.read(after, messages_max=MESSAGES_PER_STEP_MAX)
+        )
         if last is not None:
             messages = [message for message in messages if message.offset <= last]
         if not messages:
-            await self._idle(after, end, asked_at_us)
+            await self._repeat(lambda: self._idle(after, end, asked_at_us))
             return after
         outcomes = await self._handle(messages, is_bounded=last is None)
         reached = messages[len(outcomes) - 1].offset
-        self._state.intend(
-            reached,
-            [outcome.row for outcome in outcomes if outcome.row is not None],
-            [letter for outcome in outcomes for letter in outcome.dead_letters],
-        )
+        rows = [outcome.row for outcome in outcomes if outcome.row is not None]
+        letters = [letter for outcome in outcomes for letter in outcome.dead_letters]
+        self._repeat_now(lambda: self._state.intend(reached, rows, letters))
         batches: list[TimelineBatch] = [batch for each in outcomes for batch in each.batches]
         token = f"pipeline:v1:{PARTITION}:{after + 1}-{reached}"
         await self._repeat(lambda: self._writer.insert(batches, token=token))
-        self._state.inserted(reached)
-        self._state.change(
-            self._stage.evict(
-                PARTITION,
-                horizon_us=self._horizon_us,
-                inserted_offset=reached,
-                load_row=self._state.row,
-            )
+        self._repeat_now(lambda: self._state.inserted(reached))
+        changes = self._stage.evict(
+            PARTITION,
+            horizon_us=self._horizon_us,
+            inserted_offset=reached,
+            load_row=self._row,
         )
+        self._repeat_now(lambda: self._state.change(changes))
         self._lag.handled(PARTITION, reached, batches[-1]["received_at"])
         return reached
 
@@ -171,7 +182,7 @@ class EmbeddedPipeline:
         kept: dict[bytes, bytes] = {}
 
         def load_row(key: bytes) -> bytes | None:
-            return kept.get(key) or self._state.row(key)
+            return kept.get(key) or self._row(key)
 
         for message in messages:
             outcome = await self._correlate(message, load_row)
@@ -191,9 +202,11 @@ class EmbeddedPipeline:
                 )
             except PastMissingError as missing:
                 needed = missing.needed
-            # Tried again here and not by the step: what came before in it is applied already.
             stored = await self._repeat(functools.partial(self._past.read, needed))
             self._stage.supply(PARTITION, needed, stored)
+
+    def _row(self, key: bytes) -> bytes | None:
+        return self._repeat_now(lambda: self._state.row(key))
 
     async def _idle(self, offset: int, end: int, asked_at_us: int) -> None:
         """Nothing to do: say up to when that is so, then wait for more."""
