@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SOURCES := schemas runtime control timeline ingest processors query opstrail tests
 
-.PHONY: help setup demo up test bench check format lock clean
+.PHONY: help setup demo up test soak bench check format lock clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -28,10 +28,18 @@ up: setup ## Run everything in one process, data in ./data
 test: setup ## Run all tests; real Kafka, ClickHouse and PostgreSQL are started
 	$(BIN)/pytest
 
-ONLY ?= read
+MINUTES ?= 35
+SEED ?= 1
+soak: setup ## Break a running system for long; MINUTES=35 SEED=1. Tables go to docs/reliability.md
+	$(BIN)/python -m tests.faults.soak --minutes $(MINUTES) --seed $(SEED) \
+		--events 1800000 --faults 150 --write-docs
+
+ONLY ?=
+FULL ?=
 ROWS ?= 10000000
-bench: setup ## Measure; ONLY=read, ROWS=10000000. The table goes to docs/performance.md
-	$(BIN)/python -m tests.bench.$(ONLY) --rows $(ROWS) --write-docs
+bench: MINUTES = 5
+bench: setup ## Measure; ONLY=ingest|core|pipeline|size|memory|read, MINUTES=5, ROWS=10000000, FULL=1
+	$(BIN)/python -m tests.bench $(ONLY) --minutes $(MINUTES) --rows $(ROWS) $(if $(FULL),--full)
 
 check: setup ## Format, lint, types, import rules
 	$(BIN)/ruff format --check $(SOURCES)

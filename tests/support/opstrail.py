@@ -77,6 +77,38 @@ class EmbeddedOpstrail:
         self.process.stop()
 
 
+def new_variables(folder: Path, *, kafka: str, clickhouse: str, postgres: str) -> dict[str, str]:
+    """Settings of an installation on these services, with databases of its own."""
+    name = f"opstrail_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(libpq_url(postgres), autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+    return {
+        "OPSTRAIL_KAFKA_BOOTSTRAP": kafka,
+        "OPSTRAIL_CLICKHOUSE_URL": clickhouse,
+        "OPSTRAIL_CLICKHOUSE_DATABASE": name,
+        "OPSTRAIL_CONTROL_URL": postgres.rsplit("/", 1)[0] + f"/{name}",
+        "OPSTRAIL_PARTITIONS": str(PARTITIONS),
+        "OPSTRAIL_PORT": "0",
+        "OPSTRAIL_SINK_WAIT_MS": "100",
+        "OPSTRAIL_DATA_DIR": str(folder / "data"),
+    }
+
+
+def initialized(variables: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """`opstrail init` with these settings; it prints the first admin key. Raises ProcessError."""
+    init = subprocess.run(
+        opstrail("init"),
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        timeout=_START_TIMEOUT_S,
+        check=False,
+    )
+    if init.returncode != 0:
+        raise ProcessError(f"opstrail init ended with {init.returncode}: {init.stderr[-2000:]}")
+    return init
+
+
 class DistributedOpstrail:
     """`init`, then ingest, correlate, sink and query, on real services.
 
@@ -86,29 +118,10 @@ class DistributedOpstrail:
 
     def __init__(self, folder: Path, *, kafka: str, clickhouse: str, postgres: str) -> None:
         self.folder = folder
-        name = f"opstrail_{uuid.uuid4().hex[:12]}"
-        with psycopg.connect(libpq_url(postgres), autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}"')
-        self.variables = {
-            "OPSTRAIL_KAFKA_BOOTSTRAP": kafka,
-            "OPSTRAIL_CLICKHOUSE_URL": clickhouse,
-            "OPSTRAIL_CLICKHOUSE_DATABASE": name,
-            "OPSTRAIL_CONTROL_URL": postgres.rsplit("/", 1)[0] + f"/{name}",
-            "OPSTRAIL_PARTITIONS": str(PARTITIONS),
-            "OPSTRAIL_PORT": "0",
-            "OPSTRAIL_SINK_WAIT_MS": "100",
-            "OPSTRAIL_DATA_DIR": str(folder / "data"),
-        }
-        init = subprocess.run(
-            opstrail("init"),
-            env={**os.environ, **self.variables},
-            capture_output=True,
-            text=True,
-            timeout=_START_TIMEOUT_S,
-            check=False,
+        self.variables = new_variables(
+            folder, kafka=kafka, clickhouse=clickhouse, postgres=postgres
         )
-        if init.returncode != 0:
-            raise ProcessError(f"opstrail init ended with {init.returncode}: {init.stderr[-2000:]}")
+        init = initialized(self.variables)
         self.admin_key = init.stdout.strip()
         self.init_output = init.stdout + init.stderr
         self.processes = {
