@@ -24,6 +24,8 @@ from processors.workspace_past import PastRow, WorkspacePast
 from schemas.kinds import DeadLetterReason, Kind
 from schemas.limits import LINK_WINDOW_US
 
+# Of one workspace.
+READ_BACK_MAX: Final = 500
 _BEFORE_ALL: Final = -(1 << 62)
 
 
@@ -204,17 +206,22 @@ class Workspace:
         named = record.fields.get("retriggered_from")
         return named is None or not (named in self._awaited or _run_id(named) in self._records)
 
-    def let_go(self, records: Iterable[Record], before_us: int) -> None:
-        """Drop these, which all ended before, and what was read back; the store has them."""
+    def let_go(self, records: Sequence[Record], before_us: int) -> None:
+        """Drop these, which all ended before; the store has them.
+
+        What was read back stays for events like those that asked for it, until it is much.
+        """
         for record in records:
             self._drop(record)
             # Not only to its end: until the next sync, it may have been in force.
             self.past.let_go(record.start, max(record.span_end, before_us))
-        for key in self.past.read_back:
-            if (read_back := self._records.get(key)) is not None:
-                self._drop(read_back)
-        self.past.read_back.clear()
-        self.past.forget_answers()
+        self.past.forget_answers(records)
+        if len(self.past.read_back) > READ_BACK_MAX:
+            for key in self.past.read_back:
+                if (read_back := self._records.get(key)) is not None:
+                    self._drop(read_back)
+            self.past.read_back.clear()
+            self.past.forget_answers()
         self.look_back()
 
     def look_back(self) -> None:

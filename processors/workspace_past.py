@@ -10,7 +10,7 @@ Not looked for: a snapshot that states a start which memory holds, of a record t
 which memory let go of. It would cost a question for every new record. See docs/limits.md.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -71,12 +71,32 @@ class WorkspacePast:
         if self.reach is not None and record.start <= self.reach.last + LINK_WINDOW_US:
             self.needed_until = max(self.needed_until, record.span_end + LINK_WINDOW_US)
 
-    def forget_answers(self) -> None:
-        """After records were let go of: what was complete no longer is."""
-        self._complete = ()
-        self._looked_up.clear()
-        self._commits.clear()
-        self._named.clear()
+    def forget_answers(self, gone: Iterable[Record] | None = None) -> None:
+        """After these were let go of, or all: what was complete with them no longer is."""
+        if gone is None:
+            self._complete = ()
+            self._looked_up.clear()
+            self._commits.clear()
+            self._named.clear()
+            return
+        first = None
+        for record in gone:
+            first = record.start if first is None else min(first, record.start)
+            self._looked_up.discard(record.key)
+            if (source := record.fields.get("retriggered_from")) is not None:
+                self._named.discard(source)
+            if (commit := record.fields.get("commit_sha")) is not None:
+                digits = commit[:COMMIT_PREFIX_DIGITS]
+                self._commits.difference_update(
+                    [runs for runs in self._commits if runs.commit == digits]
+                )
+        if first is not None:
+            # Whatever ends before the earliest of them is as complete as it was.
+            self._complete = tuple(
+                Window(each.first, min(each.last, first - 1))
+                for each in self._complete
+                if each.first < first
+            )
 
     def answered(self, needed: PastNeeded) -> None:
         """All that `needed` names is in memory now, as far as it exists."""
@@ -91,10 +111,16 @@ class WorkspacePast:
         """What is missing for folding `snapshots`; None: nothing. To be asked until it is None."""
         if self.reach is None:
             return None
-        asked = [each for each in snapshots if self._is_near_past(each, workspace)]
+        own: set[str] | None = None
+        asked = []
+        for each in snapshots:
+            if "retriggered_from" in each.fields and own is None:
+                own = {other.id for other in snapshots if other.spec.kind is Kind.ACTION_RUN}
+            if self._is_near_past(each, workspace, own or ()):
+                asked.append(each)
         if not asked:
             return None
-        question = _Question(self, workspace)
+        question = _Question(self, workspace, own or ())
         for snapshot in asked:
             question.about(RecordId(snapshot.spec.kind, snapshot.id))
             question.about_repeated(snapshot.fields.get("retriggered_from"))
@@ -126,7 +152,10 @@ class WorkspacePast:
             question.around(records)
         return question.needed
 
-    def _is_near_past(self, snapshot: Snapshot, workspace: "Workspace") -> bool:
+    def _is_near_past(
+        self, snapshot: Snapshot, workspace: "Workspace", own: Container[str]
+    ) -> bool:
+        """`own`: the runs that come with it, of which each is asked about for itself."""
         if snapshot.start <= self.needed_until:
             return True
         record = workspace.get(RecordId(snapshot.spec.kind, snapshot.id))
@@ -135,7 +164,7 @@ class WorkspacePast:
         if any(run.start <= self.needed_until for run in workspace.repeating(snapshot.id)):
             return True
         source = snapshot.fields.get("retriggered_from")
-        if source is None:
+        if source is None or source in own:
             return False
         repeated = workspace.get(RecordId(Kind.ACTION_RUN, source))
         return repeated is None or repeated.start <= self.needed_until
@@ -183,8 +212,11 @@ def _before_and_after(
 class _Question:
     """Collects what is missing."""
 
-    def __init__(self, past: WorkspacePast, workspace: "Workspace") -> None:
+    def __init__(
+        self, past: WorkspacePast, workspace: "Workspace", own: Container[str] = ()
+    ) -> None:
         self._past: Final = past
+        self._own: Final = own
         self._workspace: Final = workspace
         self._ids: Final[set[RecordId]] = set()
         self._windows: Final[list[Window]] = []
@@ -215,7 +247,7 @@ class _Question:
 
     def about_repeated(self, run_id: str | None) -> None:
         """The run that another one says it repeats."""
-        if run_id is not None:
+        if run_id is not None and run_id not in self._own:
             self.about(RecordId(Kind.ACTION_RUN, run_id))
 
     def around(self, records: Iterable[Record]) -> None:

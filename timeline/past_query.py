@@ -47,7 +47,7 @@ async def read_past(
     Of the generation in `database`, else of the living one. Raises TimelineUnavailableError.
     """
     keys = set(question.ids)
-    for statement in _key_statements(question, lost_after_us):
+    if (statement := _key_statement(question, lost_after_us)) is not None:
         keys.update((kind, id_) for kind, id_ in await _rows(store, statement, database))
     found: set[StoredSnapshot] = set()
     for statement in _snapshot_statements(question, keys):
@@ -60,87 +60,87 @@ async def _rows(store: Store, statement: Statement, database: str | None) -> lis
     return await store.write(lambda connection: connection.rows(statement), database=database)
 
 
-def _key_statements(question: PastQuestion, lost_after_us: int) -> Iterator[Statement]:
-    for first, last in question.windows:
-        times = {
-            "first": first,
-            "last": last,
-            "last_hour": last // HOUR_US,
-            "open_first": max(0, first - lost_after_us),
-            "open_first_hour": max(0, first - lost_after_us) // HOUR_US,
+class _Parts:
+    """Of one statement: preparing each costs more than running it."""
+
+    def __init__(self, question: PastQuestion) -> None:
+        self.sql: Final[list[str]] = []
+        self.parameters: Final[dict[str, Any]] = {
+            "organization": question.organization,
+            "workspace": question.workspace,
+            "run": Kind.ACTION_RUN.value,
+            "sync": Kind.WORKSPACE_SYNC.value,
+            "successful": Status.SUCCESSFUL.value,
         }
-        until = f"{ddl.HOUR} <= {{last_hour:Int64}} AND occurred_at <= {time_sql('last')}"
-        # Each with its own index: by end, and by start for those that had none at a time.
-        yield _keys(question, f"{until} AND {ddl.END_AT} >= {time_sql('first')}", times)
-        yield _keys(
-            question,
-            f"{until} AND {ddl.HOUR} >= {{open_first_hour:Int64}}"
-            f" AND occurred_at >= {time_sql('open_first')} AND is_open",
-            times,
+
+    def time(self, name: str, time_us: int) -> str:
+        """A parameter that is a time, and its hour beside it; the suffix of both."""
+        number = f"{name}_{len(self.sql)}"
+        self.parameters.update({number: time_us, f"{number}_hour": time_us // HOUR_US})
+        return number
+
+    def add(self, condition: str, rest: str = "") -> None:
+        self.sql.append(
+            f"SELECT toString(kind) AS kind_text, id FROM {ddl.ENTRIES.name}"
+            " WHERE organization = {organization:String} AND workspace = {workspace:String}"
+            f" AND {condition}{rest}"
         )
+
+
+def _from(time: str) -> str:
+    return f"{ddl.HOUR} >= {{{time}_hour:Int64}} AND occurred_at >= {time_sql(time)}"
+
+
+def _until(time: str) -> str:
+    return f"{ddl.HOUR} <= {{{time}_hour:Int64}} AND occurred_at <= {time_sql(time)}"
+
+
+def _key_statement(question: PastQuestion, lost_after_us: int) -> Statement | None:
+    parts = _Parts(question)
+    for first, last in question.windows:
+        begin, end = parts.time("first", max(0, first)), parts.time("last", last)
+        opened = parts.time("opened", max(0, first - lost_after_us))
+        # Each with its own index: by end, and by start for those that had none at a time.
+        parts.add(f"{_until(end)} AND {ddl.END_AT} >= {time_sql(begin)}")
+        parts.add(f"{_until(end)} AND {_from(opened)} AND is_open")
         for column in ("cli_instance_id", "git_after_sha"):
-            yield _keys(
-                question,
-                f"{ddl.HOUR} <= {{first_hour:Int64}} AND kind = {{sync:String}}"
-                f" AND occurred_at <= {time_sql('first')}"
+            parts.add(
+                f"{_until(begin)} AND kind = {{sync:String}}"
                 " AND status = {successful:String} AND git_after_sha != ''",
-                {
-                    "first": max(0, first),
-                    "first_hour": max(0, first) // HOUR_US,
-                    "sync": Kind.WORKSPACE_SYNC.value,
-                    "successful": Status.SUCCESSFUL.value,
-                },
                 f" ORDER BY occurred_at DESC, id DESC LIMIT 1 BY {column}",
             )
     for commit, since in question.commits:
-        yield _keys(
-            question,
-            f"{ddl.HOUR} >= {{since_hour:Int64}} AND kind = {{run:String}}"
-            f" AND occurred_at >= {time_sql('since')}"
-            f" AND substring(commit_sha, 1, {ddl.SHA_DIGITS_MIN}) = {{commit:String}}",
-            {
-                "since": since,
-                "since_hour": since // HOUR_US,
-                "run": Kind.ACTION_RUN.value,
-                "commit": commit,
-            },
+        start = parts.time("since", since)
+        parts.parameters[f"commit_{start}"] = commit
+        parts.add(
+            f"{_from(start)} AND kind = {{run:String}}"
+            f" AND substring(commit_sha, 1, {ddl.SHA_DIGITS_MIN}) = {{commit_{start}:String}}"
         )
     if question.named:
-        yield _keys(
-            question,
-            "kind = {run:String} AND has({named:Array(String)}, retriggered_from)",
-            {"run": Kind.ACTION_RUN.value, "named": list(question.named)},
-        )
-
-
-def _keys(
-    question: PastQuestion, condition: str, parameters: dict[str, Any], rest: str = ""
-) -> Statement:
-    return Statement(
-        f"SELECT toString(kind), id FROM {ddl.ENTRIES.name}"
-        " WHERE organization = {organization:String} AND workspace = {workspace:String}"
-        f" AND {condition}{rest}",
-        {
-            "organization": question.organization,
-            "workspace": question.workspace,
-            **parameters,
-        },
-    )
+        parts.parameters["named"] = list(question.named)
+        parts.add("kind = {run:String} AND has({named:Array(String)}, retriggered_from)")
+    if not parts.sql:
+        return None
+    every = " UNION ALL ".join(f"({sql})" for sql in parts.sql)
+    return Statement(f"SELECT DISTINCT kind_text, id FROM ({every})", parts.parameters)
 
 
 def _snapshot_statements(question: PastQuestion, keys: set[tuple[str, str]]) -> Iterator[Statement]:
-    for kind, of_kind in groupby(sorted(keys), key=lambda key: key[0]):
-        ids = [id_ for _, id_ in of_kind]
-        for start in range(0, len(ids), _IDS_PER_STATEMENT):
-            yield Statement(
-                f"SELECT {STORED_COLUMNS} FROM {ddl.SNAPSHOTS.name}"
-                " WHERE organization = {organization:String}"
-                " AND workspace = {workspace:String} AND kind = {kind:String}"
-                " AND id IN {ids:Array(String)}",
-                {
-                    "organization": question.organization,
-                    "workspace": question.workspace,
-                    "kind": kind,
-                    "ids": ids[start : start + _IDS_PER_STATEMENT],
-                },
-            )
+    ordered = sorted(keys)
+    for start in range(0, len(ordered), _IDS_PER_STATEMENT):
+        parameters: dict[str, Any] = {
+            "organization": question.organization,
+            "workspace": question.workspace,
+        }
+        conditions: list[str] = []
+        some = ordered[start : start + _IDS_PER_STATEMENT]
+        for kind, of_kind in groupby(some, key=lambda key: key[0]):
+            name = f"ids_{len(conditions)}"
+            parameters |= {name: [id_ for _, id_ in of_kind], f"kind_{name}": kind}
+            conditions.append(f"(kind = {{kind_{name}:String}} AND id IN {{{name}:Array(String)}})")
+        yield Statement(
+            f"SELECT {STORED_COLUMNS} FROM {ddl.SNAPSHOTS.name}"
+            " WHERE organization = {organization:String} AND workspace = {workspace:String}"
+            f" AND ({' OR '.join(conditions)})",
+            parameters,
+        )
