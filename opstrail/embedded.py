@@ -36,6 +36,7 @@ from runtime.sqlite_access_log import SqliteAccessLog
 from runtime.sqlite_log import SqliteLog
 from schemas.kinds import ActorKind
 from timeline.access_writer import AccessWriter
+from timeline.merges import MergeGuard
 from timeline.migrations import migrate
 from timeline.store import open_store
 from timeline.writer import EntryWriter
@@ -74,6 +75,9 @@ class Embedded:
             store = open_store(settings)
             opened.callback(store.close)
             migrate(store)
+            merge_guard = MergeGuard(store, folder)
+            merge_guard.start()
+            opened.callback(merge_guard.stop)
             log = SqliteLog(folder / LOG, inflight_bytes_max=settings.inflight_bytes_max)
             opened.callback(log.close)
             pipeline = EmbeddedPipeline(
@@ -84,6 +88,7 @@ class Embedded:
                 horizon_us=settings.horizon_us,
                 past=PastReader(lambda: store, lost_after_us=settings.lost_after_us),
                 rows_max=settings.sink_rows_max,
+                has_room=merge_guard.has_room,
             )
             pipeline.start()
             opened.callback(pipeline.stop)

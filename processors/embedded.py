@@ -25,7 +25,7 @@ from processors.past import PastMissingError
 from processors.past_reader import PastReader
 from processors.stage import Outcome, Stage
 from runtime.clock import WallClock, wall_clock_us
-from runtime.errors import UnavailableError
+from runtime.errors import TimelineUnavailableError, UnavailableError
 from runtime.metrics import CORRELATE_LAG_SECONDS, FACTS_HELD, NEWEST_ENVELOPE_AGE_SECONDS
 from runtime.sqlite_log import PARTITION, LoggedMessage, SqliteLog
 from schemas.entry import TimelineBatch, row_count
@@ -54,6 +54,7 @@ class EmbeddedPipeline:
         horizon_us: int,
         past: PastReader,
         rows_max: int,
+        has_room: Callable[[], bool] = lambda: True,
         clock: WallClock = wall_clock_us,
     ) -> None:
         self._log: Final = log
@@ -63,6 +64,7 @@ class EmbeddedPipeline:
         self._horizon_us: Final = horizon_us
         self._past: Final = past
         self._rows_max: Final = rows_max
+        self._has_room: Final = has_room
         self._clock: Final = clock
         self._lag: Final = CorrelateLag(clock)
         self._is_stopping = threading.Event()
@@ -163,7 +165,7 @@ class EmbeddedPipeline:
         self._repeat_now(lambda: self._state.intend(reached, rows, letters))
         batches: list[TimelineBatch] = [batch for each in outcomes for batch in each.batches]
         token = f"pipeline:v1:{PARTITION}:{after + 1}-{reached}"
-        await self._repeat(lambda: self._writer.insert(batches, token=token))
+        await self._repeat(lambda: self._insert(batches, token))
         self._repeat_now(lambda: self._state.inserted(reached))
         changes = self._stage.evict(
             PARTITION,
@@ -174,6 +176,11 @@ class EmbeddedPipeline:
         self._repeat_now(lambda: self._state.change(changes))
         self._lag.handled(PARTITION, reached, batches[-1]["received_at"])
         return reached
+
+    async def _insert(self, batches: list[TimelineBatch], token: str) -> None:
+        if not self._has_room():
+            raise TimelineUnavailableError("the disk is nearly full; make room in the data folder")
+        await self._writer.insert(batches, token=token)
 
     async def _handle(self, messages: list[LoggedMessage], *, is_bounded: bool) -> list[Outcome]:
         """Correlate messages one by one, until a batch is full."""
