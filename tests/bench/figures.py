@@ -66,7 +66,7 @@ def write_report(
     }
     (folder / f"{name}.json").write_text(json.dumps(found, indent=2) + "\n")
     if is_for_docs:
-        _write_section(name, _markdown(figures, f"{about}.\n{machine}."))
+        write_section(name, _markdown(figures, f"{about}.\n{machine}."))
 
 
 def _numbers(each: Figure) -> list[str]:
@@ -95,7 +95,7 @@ def _markdown(figures: Sequence[Figure], about: str) -> str:
     return "\n".join(lines)
 
 
-def _write_section(name: str, text: str) -> None:
+def write_section(name: str, text: str) -> None:
     """Between the two marks of this name on the page."""
     first, last = f"<!-- bench {name} -->", f"<!-- end of bench {name} -->"
     before, _, rest = _PAGE.read_text().partition(first)
