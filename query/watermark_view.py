@@ -42,6 +42,8 @@ class WatermarkView:
             return of.read
         if of.reading is None:
             of.reading = asyncio.create_task(self._refresh(of))
+            # Whoever still waits is told; when nobody does, the failure is no news for the log.
+            of.reading.add_done_callback(lambda task: task.cancelled() or task.exception())
         # A client that hangs up does not end the reading for the others who wait.
         return await asyncio.shield(of.reading)
 
