@@ -6,7 +6,8 @@ import pytest
 
 from runtime.errors import TimelineUnavailableError
 from schemas.entry import TIMELINE_CODEC, ObservationRow, TimelineBatch
-from schemas.records import COMMON_FIELDS, own_columns
+from schemas.kinds import Kind
+from schemas.records import COMMON_FIELDS, RECORD_KINDS
 from tests.timeline.trail import (
     Trail,
     id_of,
@@ -89,10 +90,11 @@ def test_columns_are_those_of_the_tables_and_in_step() -> None:
     assert {len(column) for column in snapshots.values()} == {4}
 
 
-def test_every_field_comes_back_as_it_was_written(trail: Trail) -> None:
+@pytest.mark.parametrize("kind", Kind)
+def test_every_field_comes_back_as_it_was_written(trail: Trail, kind: Kind) -> None:
     own: dict[str, Any] = {
-        name: {"string": f"value of {name}", "integer": -7, "boolean": False}[own.type]
-        for name, own in own_columns().items()
+        own.column: {"string": f"value of {own.column}", "integer": -7, "boolean": False}[own.type]
+        for own in RECORD_KINDS[kind].own_fields
     }
     common = {name: f"value of {name}" for name in COMMON_FIELDS}
     configured_by = {
@@ -114,6 +116,7 @@ def test_every_field_comes_back_as_it_was_written(trail: Trail) -> None:
         unexplained=True,
         flags=["late"],
         revision=2**63,
+        kind=kind.value,
     )
 
     trail.put(row, run_entry(2, "10:01", None))
