@@ -54,8 +54,6 @@ FETCH_WAIT_MS: Final = 50
 FETCH_BYTES_MAX: Final = 8 * 1024 * 1024
 # Envelopes are up to half a megabyte: this bounds what waits in memory.
 _STREAM_BUFFER_MAX: Final = 1024
-# Looking whether there is anything to let go of costs little, and each look takes much at once.
-_ENVELOPES_PER_EVICTION: Final = 16
 _PAST_RETRY_S: Final = 0.5
 _SESSION_TIMEOUT_S: Final = 15.0
 _HEARTBEAT_S: Final = 3.0
@@ -272,7 +270,6 @@ class _Correlate:
         self._limit: Final = EvictionLimit(
             lambda: self._store, lambda: app.consumer.committed_offsets()
         )
-        self._handled = 0
         self._restorations = 0
         self._lag: Final = CorrelateLag(wall_clock_us)
         self._log: Final = structlog.get_logger()
@@ -399,10 +396,7 @@ class _Correlate:
                 self._stage.supply(partition, needed, stored)
 
     async def _evict(self, partition: int) -> list[Any]:
-        """Let go of what is old, now and then; what was sent for it."""
-        self._handled += 1
-        if self._handled % _ENVELOPES_PER_EVICTION:
-            return []
+        """Let go of what is old; what was sent for it."""
         changes = self._stage.evict(
             partition,
             horizon_us=self._horizon_us,
