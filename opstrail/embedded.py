@@ -26,6 +26,7 @@ from opstrail.http_app import build_http_app
 from processors.embedded import EmbeddedPipeline
 from processors.embedded_access import EmbeddedAccessPipeline
 from processors.past_reader import PastReader
+from processors.unreadable import STATE
 from query.app import query_routes
 from query.services import Lag, query_services
 from runtime.backup_archive import ACCESS, LOG
@@ -82,7 +83,7 @@ class Embedded:
             opened.callback(log.close)
             pipeline = EmbeddedPipeline(
                 log,
-                folder / "correlate.db",
+                folder / STATE,
                 EntryWriter(store),
                 lost_after_us=settings.lost_after_us,
                 horizon_us=settings.horizon_us,

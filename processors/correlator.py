@@ -173,7 +173,7 @@ class Correlator:
         """Put back what was let go of. Before the first `restore`."""
         workspace = self._workspace_named(evicted.organization, evicted.workspace)
         workspace.past.let_go(*evicted.reach)
-        self._evicted[f"{evicted.organization}/{evicted.workspace}"] = evicted
+        self._evicted[workspace.key] = evicted
 
     def restore(self, row: AppliedEnvelope) -> None:
         """Put back what a row holds. Rows of a workspace come in the order of their offsets."""
@@ -209,7 +209,7 @@ class Correlator:
 
     def _left_behind(self, workspace: Workspace, offset: int) -> frozenset[RecordId]:
         """Of which a crash may have left some rows, and not all."""
-        evicted = self._evicted.get(f"{workspace.organization}/{workspace.name}")
+        evicted = self._evicted.get(workspace.key)
         return frozenset() if evicted is None or offset > evicted.offset else evicted.ids
 
     def _look_again(

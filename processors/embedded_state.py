@@ -6,7 +6,7 @@ only means doing the same again.
 
 import contextlib
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -79,42 +79,26 @@ class EmbeddedState:
             (letter["offset"], letter.get("index", -1), DEAD_LETTER_CODEC.encode(letter))
             for letter in dead_letters
         ]
-        with _translated(self._path):
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                self._connection.executemany("INSERT OR REPLACE INTO applied VALUES (?, ?)", rows)
-                self._connection.executemany(
-                    "INSERT OR REPLACE INTO dead_letters VALUES (?, ?, ?)", letters
-                )
-                self._connection.execute("UPDATE progress SET intended_offset = ?", (offset,))
-                self._connection.execute("COMMIT")
-            except BaseException:
-                # All of a step or nothing; and the next one must find no transaction open.
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
+        with self._transaction():
+            self._connection.executemany("INSERT OR REPLACE INTO applied VALUES (?, ?)", rows)
+            self._connection.executemany(
+                "INSERT OR REPLACE INTO dead_letters VALUES (?, ?, ?)", letters
+            )
+            self._connection.execute("UPDATE progress SET intended_offset = ?", (offset,))
 
-    def change(self, changes: Iterable[TableChange]) -> None:
+    def change(self, changes: Sequence[TableChange]) -> None:
         """Put or delete rows; all of them or none."""
-        changes = list(changes)
         if not changes:
             return
-        with _translated(self._path):
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                self._connection.executemany(
-                    "DELETE FROM applied WHERE key = ?",
-                    [(key,) for key, row in changes if row is None],
-                )
-                self._connection.executemany(
-                    "INSERT OR REPLACE INTO applied VALUES (?, ?)",
-                    [(key, row) for key, row in changes if row is not None],
-                )
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
+        with self._transaction():
+            self._connection.executemany(
+                "DELETE FROM applied WHERE key = ?",
+                [(key,) for key, row in changes if row is None],
+            )
+            self._connection.executemany(
+                "INSERT OR REPLACE INTO applied VALUES (?, ?)",
+                [(key, row) for key, row in changes if row is not None],
+            )
 
     def inserted(self, offset: int) -> None:
         """After an insert: all up to `offset` is on the timeline."""
@@ -131,6 +115,19 @@ class EmbeddedState:
 
     def close(self) -> None:
         self._connection.close()
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with _translated(self._path):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._connection.execute("COMMIT")
+            except BaseException:
+                # All of a step or nothing; and the next one must find no transaction open.
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
 
 
 @contextlib.contextmanager

@@ -123,7 +123,7 @@ class Eviction:
             offset=last_offset,
             ids=frozenset(record.key for record in going),
         )
-        key = evicted_key(self._partition, f"{workspace.organization}/{workspace.name}")
+        key = evicted_key(self._partition, workspace.key)
         return key, encode_evicted(evicted)
 
     def _release(self, offsets: Iterable[int], touched: dict[int, KeptRow]) -> None:
@@ -133,7 +133,7 @@ class Eviction:
 
     def _change_of(self, row: KeptRow, load_row: RowLoader) -> TableChange:
         workspace = row.workspace
-        key = row_key(self._partition, f"{workspace.organization}/{workspace.name}", row.offset)
+        key = row_key(self._partition, workspace.key, row.offset)
         if row.live == 0:
             self._rows.delete(row.offset)
             return key, None

@@ -3,16 +3,15 @@
 from collections.abc import AsyncIterator
 from typing import Final
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
+from processors.log_reader import POLL_MS, log_reader
 from processors.rebuild_source import Message
 from runtime.kafka_security import IN_THE_OPEN, KafkaSecurity, away
 from schemas import topics
 
-_POLL_MS: Final = 500
 _MESSAGES_MAX: Final = 1_000
-_FETCH_BYTES_MAX: Final = 8 * 1024 * 1024
 
 
 class KafkaSource:
@@ -26,15 +25,7 @@ class KafkaSource:
         self._bootstrap: Final = bootstrap
         self._partitions: Final = partitions
         self._security: Final = security
-        self._consumer: Final = AIOKafkaConsumer(
-            bootstrap_servers=bootstrap,
-            enable_auto_commit=False,
-            # Where retention goes on meanwhile, what is gone comes from elsewhere.
-            auto_offset_reset="earliest",
-            fetch_max_wait_ms=_POLL_MS,
-            max_partition_fetch_bytes=_FETCH_BYTES_MAX,
-            **security.arguments(),
-        )
+        self._consumer: Final = log_reader(bootstrap, security)
 
     async def start(self) -> None:
         """Raises LogUnavailableError."""
@@ -64,7 +55,7 @@ class KafkaSource:
             self._consumer.seek(read, max(start, beginning))
             while await self._consumer.position(read) < end:
                 fetched = await self._consumer.getmany(
-                    read, timeout_ms=_POLL_MS, max_records=_MESSAGES_MAX
+                    read, timeout_ms=POLL_MS, max_records=_MESSAGES_MAX
                 )
                 messages = [
                     Message(each.offset, each.value or b"")

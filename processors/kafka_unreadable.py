@@ -7,9 +7,10 @@ crash is there once.
 from collections.abc import AsyncIterator
 from typing import Final
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
+from processors.log_reader import POLL_MS, log_reader
 from processors.unreadable import (
     LogAddress,
     Unreadable,
@@ -20,8 +21,6 @@ from runtime.kafka_security import away, kafka_security
 from runtime.settings import Settings
 from schemas import topics
 
-_POLL_MS: Final = 500
-_FETCH_BYTES_MAX: Final = 8 * 1024 * 1024
 _US_PER_MS: Final = 1_000
 
 
@@ -49,15 +48,7 @@ class KafkaUnreadable:
 
     async def _messages(self) -> AsyncIterator[UnreadableMessage]:
         bootstrap, security = self._settings.kafka_bootstrap, kafka_security(self._settings)
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=bootstrap,
-            enable_auto_commit=False,
-            # Where retention goes on meanwhile.
-            auto_offset_reset="earliest",
-            fetch_max_wait_ms=_POLL_MS,
-            max_partition_fetch_bytes=_FETCH_BYTES_MAX,
-            **security.arguments(),
-        )
+        consumer = log_reader(bootstrap, security)
         try:
             await consumer.start()
             wanted = [
@@ -69,7 +60,7 @@ class KafkaUnreadable:
             for partition, start in (await consumer.beginning_offsets(wanted)).items():
                 consumer.seek(partition, start)
             while [each for each in wanted if await consumer.position(each) < ends[each]]:
-                for messages in (await consumer.getmany(timeout_ms=_POLL_MS)).values():
+                for messages in (await consumer.getmany(timeout_ms=POLL_MS)).values():
                     for each in messages:
                         found = unreadable_message(
                             each.value or b"", found_at=each.timestamp * _US_PER_MS

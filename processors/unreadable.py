@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 
 from processors.dead_letter import DEAD_LETTER_CODEC
 from processors.snapshot_row import snapshot_rows
+from runtime.backup_archive import LOG
 from runtime.errors import RefusedError, SettingsError
 from runtime.sqlite_log import PARTITION
 from schemas.codec import UndecodableError
@@ -22,7 +23,6 @@ from schemas.envelope import decode_envelope
 from schemas.kinds import DeadLetterReason
 
 STATE: Final = "correlate.db"
-_LOG: Final = "log.db"
 _BUSY_TIMEOUT_S: Final = 5.0
 # So many messages before it are looked at for a time.
 _NEIGHBOURS_MAX: Final = 20
@@ -142,7 +142,7 @@ def _opened(folder: Path) -> Iterator[tuple[sqlite3.Connection, sqlite3.Connecti
     """The state and the log. Raises SettingsError, RefusedError."""
     with contextlib.ExitStack() as opened:
         try:
-            state, log = [opened.enter_context(_reading(folder / name)) for name in (STATE, _LOG)]
+            state, log = [opened.enter_context(_reading(folder / name)) for name in (STATE, LOG)]
             yield state, log
         except sqlite3.Error as error:
             raise RefusedError(f"reading the databases of {folder}: {error}") from error

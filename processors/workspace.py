@@ -20,13 +20,12 @@ from processors.record import Fold, Record, RecordId
 from processors.snapshot import Snapshot, snapshot_of
 from processors.sync_index import COMMIT_PREFIX_DIGITS, SyncIndex, after_sha, is_usable
 from processors.time_index import TimeIndex
-from processors.workspace_past import PastRow, WorkspacePast
+from processors.workspace_past import BEFORE_ALL, PastRow, WorkspacePast
 from schemas.kinds import DeadLetterReason, Kind
 from schemas.limits import LINK_WINDOW_US
 
 # Of one workspace.
 READ_BACK_MAX: Final = 500
-_BEFORE_ALL: Final = -(1 << 62)
 
 
 class Folded(NamedTuple):
@@ -43,6 +42,8 @@ class Workspace:
     def __init__(self, organization: str, name: str, *, lost_after_us: int) -> None:
         self.organization: Final = organization
         self.name: Final = name
+        # Of its envelopes (`schemas.envelope.envelope_key`).
+        self.key: Final = f"{organization}/{name}"
         self._syncs: Final = SyncIndex()
         # Offset of the last envelope that changed anything here.
         self.applied_offset = -1
@@ -233,7 +234,7 @@ class Workspace:
     def _reaching_back(self) -> Iterator[Record]:
         if (reach := self.past.reach) is not None:
             for index in self._by_kind.values():
-                yield from index.starting(_BEFORE_ALL, reach.last + LINK_WINDOW_US + 1)
+                yield from index.starting(BEFORE_ALL, reach.last + LINK_WINDOW_US + 1)
 
     def _new_record(self, snapshot: Snapshot) -> Record:
         record = Record(snapshot, self._lost_after_us)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 # How far to look for the next sync at first; each further look goes four times as far.
 _NEXT_SYNC_US: Final = 24 * 3_600 * US_PER_S
 _FARTHER: Final = 4
-_BEFORE_ALL: Final = -(1 << 62)
+BEFORE_ALL: Final = -(1 << 62)
 
 
 class PastRow(NamedTuple):
@@ -45,7 +45,7 @@ class WorkspacePast:
         # From the earliest start to the latest end of what was let go of; None: nothing was.
         self.reach: Window | None = None
         # What starts later has all its neighbours in memory, and so has whoever it touches.
-        self.needed_until = _BEFORE_ALL
+        self.needed_until = BEFORE_ALL
         # Rows about records that are not in memory; the store may not have these yet.
         self.rows: Final[dict[RecordId, list[PastRow]]] = {}
         # Read back from the store, and unchanged since.
