@@ -318,7 +318,7 @@ class _Correlate:
             for key in [key for key in store if partition_of_row(key) not in next_offsets]:
                 # Left behind by a partition that went elsewhere; it comes back whole, by changelog.
                 del store[key]
-            self._stage.restore(store.values())
+            self._stage.restore(store)
             self._restorations += 1
             self._progress.start(next_offsets)
             self._lag.start(next_offsets)

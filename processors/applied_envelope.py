@@ -60,6 +60,11 @@ def partition_of_row(key: bytes) -> int:
     return int.from_bytes(key[:_KEY_PARTITION_BYTES], "big")
 
 
+def place_of_row(key: bytes) -> tuple[bytes, bytes]:
+    """Partition and offset of a row, for sorting."""
+    return key[:_KEY_PARTITION_BYTES], key[-_KEY_OFFSET_BYTES:]
+
+
 def encode_row(applied: AppliedEnvelope) -> bytes:
     datum: dict[str, Any] = {
         **sender_datum(applied.changes),

@@ -173,7 +173,14 @@ class Correlator:
         """Put back what was let go of. Before the first `restore`."""
         workspace = self._workspace_named(evicted.organization, evicted.workspace)
         workspace.past.let_go(*evicted.reach)
+        for of, start_us in evicted.syncs_until.items():
+            workspace.past.syncs.let_go(of, start_us)
         self._evicted[workspace.key] = evicted
+
+    def end_restore(self) -> None:
+        """After the last `restore`."""
+        for workspace in self._workspaces.values():
+            workspace.past.find_unsure(workspace)
 
     def restore(self, row: AppliedEnvelope) -> None:
         """Put back what a row holds. Rows of a workspace come in the order of their offsets."""

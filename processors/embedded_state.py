@@ -56,11 +56,10 @@ class EmbeddedState:
             row = self._connection.execute("SELECT inserted_offset, intended_offset FROM progress")
             return Progress(*row.fetchone())
 
-    def rows(self) -> Iterator[bytes]:
+    def rows(self) -> dict[bytes, bytes]:
         """Every row, for rebuilding the state."""
         with _translated(self._path):
-            for (row,) in self._connection.execute("SELECT row FROM applied"):
-                yield row
+            return dict(self._connection.execute("SELECT key, row FROM applied"))
 
     def row(self, key: bytes) -> bytes | None:
         with _translated(self._path):

@@ -11,6 +11,7 @@ but for metrics.
 """
 
 from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Final, TypeAlias
 
 from processors.applied_envelope import (
@@ -36,6 +37,8 @@ RowLoader: TypeAlias = Callable[[bytes], bytes | None]
 # read back, too.
 ROWS_PER_PASS_MAX: Final = 256
 ROWS_PER_PASS_MIN: Final = 32
+# What could not go may be able to by now, also where nothing happens any more.
+QUIET_WORKSPACES_PER_PASS: Final = 4
 
 
 class Eviction:
@@ -64,18 +67,25 @@ class Eviction:
         for row in ripe:
             self._waiting.setdefault(row.workspace, set()).update(row.keys)
         changes: list[TableChange] = []
-        for workspace, keys in list(self._waiting.items()):
-            going = [
-                record
-                for record in self._old_enough(workspace, keys, last_offset, touched)
-                if workspace.may_go(record, before_us)
-            ]
+        for workspace in self._looked_at(row.workspace for row in ripe):
+            keys = self._waiting[workspace]
+            old = self._old_enough(workspace, keys, last_offset, touched)
+            going = workspace.may_go(old, before_us)
             if going:
                 changes.append(self._let_go(workspace, going, before_us, last_offset, touched))
                 keys.difference_update(record.key for record in going)
             if not keys:
                 del self._waiting[workspace]
         return [*changes, *(self._change_of(row, load_row) for row in touched.values())]
+
+    def _looked_at(self, ripe: Iterable[Workspace]) -> list[Workspace]:
+        """Those of which something is ripe, and a few of the others, in turn."""
+        quiet = list(islice((each for each in self._waiting), QUIET_WORKSPACES_PER_PASS))
+        for each in quiet:
+            # To the end of the queue.
+            self._waiting[each] = self._waiting.pop(each)
+        found = dict.fromkeys((*ripe, *quiet))
+        return [each for each in found if each in self._waiting]
 
     def _old_enough(
         self,
@@ -122,6 +132,7 @@ class Eviction:
             reach=reach,
             offset=last_offset,
             ids=frozenset(record.key for record in going),
+            syncs_until=workspace.past.syncs.gone_until,
         )
         key = evicted_key(self._partition, workspace.key)
         return key, encode_evicted(evicted)

@@ -5,8 +5,9 @@ is read back before it is applied, so its links are those it would have had at a
 Pure.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Final, NamedTuple
 
 from processors.record import RecordId
@@ -31,6 +32,22 @@ class CommitRuns(NamedTuple):
     since: int
 
 
+class SyncsOf(Enum):
+    """By what syncs are told apart."""
+
+    INSTANCE = "instance"
+    COMMIT = "commit"
+
+
+class LatestSync(NamedTuple):
+    """The latest usable sync at or before `at`, in µs, of a CLI instance; or of each commit that
+    begins with `name`."""
+
+    of: SyncsOf
+    name: str
+    at: int
+
+
 class PastSnapshot(NamedTuple):
     """An event as the store has it. `dead_reason` empty: it was used."""
 
@@ -46,7 +63,8 @@ class PastNeeded:
     """What of one workspace has to be read before an envelope can be applied.
 
     `ids`: these records. `windows`: every record that was at some time in one of them, and the
-    syncs in force when it begins. `named`: the runs that say they repeat one of these runs.
+    workspace's latest sync when it begins. `named`: the runs that say they repeat one of these
+    runs. `syncs`: the latest ones of instances and commits.
     """
 
     organization: str
@@ -55,6 +73,7 @@ class PastNeeded:
     windows: tuple[Window, ...] = ()
     commits: frozenset[CommitRuns] = frozenset()
     named: frozenset[str] = frozenset()
+    syncs: frozenset[LatestSync] = frozenset()
 
 
 class PastMissingError(Exception):
@@ -70,7 +89,8 @@ class Evicted:
     """A row of the table: from and to when a workspace's evicted records were.
 
     `ids` are those of the last time, as of `offset`: should a crash leave rows of theirs behind,
-    these do not count.
+    these do not count. `syncs_until`: the latest start of the syncs that were the last of their
+    instance, or commit, when they were let go of.
     """
 
     partition: int
@@ -79,6 +99,7 @@ class Evicted:
     reach: Window
     offset: int
     ids: frozenset[RecordId] = field(default_factory=frozenset)
+    syncs_until: Mapping[SyncsOf, int] = field(default_factory=dict)
 
 
 def encode_evicted(evicted: Evicted) -> bytes:
@@ -93,6 +114,7 @@ def encode_evicted(evicted: Evicted) -> bytes:
             "ids": [
                 {"kind": key.kind.value, "id": id_bytes(key.id)} for key in sorted(evicted.ids)
             ],
+            "syncs_until": {of.value: time for of, time in evicted.syncs_until.items()},
         }
     )
 
@@ -112,6 +134,8 @@ def decode_evicted(row: bytes) -> Evicted:
         reach=Window(datum["first"], datum["last"]),
         offset=datum["offset"],
         ids=frozenset(RecordId(Kind(each["kind"]), id_text(each["id"])) for each in datum["ids"]),
+        # Version 1 had none: all of these syncs were kept.
+        syncs_until={SyncsOf(of): time for of, time in datum.get("syncs_until", {}).items()},
     )
 
 

@@ -3,13 +3,15 @@
 from collections.abc import Callable
 from typing import Final
 
-from processors.past import PastNeeded, PastSnapshot
+from processors.past import PastNeeded, PastSnapshot, SyncsOf
 from runtime.metrics import PAST_READS
 from schemas.envelope import Sender
 from schemas.event_json import event_of_json
-from timeline.past_query import PastQuestion, read_past
+from timeline.past_query import PastQuestion, SyncColumn, read_past
 from timeline.store import Store
 from timeline.stored_snapshot import StoredSnapshot
+
+_COLUMNS: Final = {SyncsOf.INSTANCE: SyncColumn.INSTANCE, SyncsOf.COMMIT: SyncColumn.COMMIT}
 
 
 class PastReader:
@@ -32,6 +34,7 @@ class PastReader:
             windows=needed.windows,
             commits=sorted(needed.commits),
             named=sorted(needed.named),
+            syncs=[(_COLUMNS[of], name, at) for of, name, at in needed.syncs],
         )
         PAST_READS.inc()
         rows = await read_past(self._store(), question, self._lost_after_us, self._database)

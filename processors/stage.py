@@ -4,12 +4,18 @@ Faust (`app.py`) and the embedded driver (`embedded.py`) run the same stage; the
 where rows, batches and dead letters go. Pure but for metrics.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any, Final, TypeVar
 
-from processors.applied_envelope import AppliedEnvelope, decode_row, encode_row, row_key
+from processors.applied_envelope import (
+    AppliedEnvelope,
+    decode_row,
+    encode_row,
+    place_of_row,
+    row_key,
+)
 from processors.correlator import Applied, Correlator, snapshots_of
 from processors.dead_letter import dead_event_letter, undecodable_letter
 from processors.eviction import ROWS_PER_PASS_MIN, RowLoader, TableChange
@@ -49,19 +55,23 @@ class Stage:
         """How many records are held in memory."""
         return sum(correlator.facts for correlator in self._correlators.values())
 
-    def restore(self, rows: Iterable[bytes]) -> None:
-        """Forget all state and put back what `rows` hold. Raises UndecodableError."""
+    def restore(self, rows: Mapping[bytes, bytes]) -> None:
+        """Forget all state and put back what the table holds. Raises UndecodableError."""
         self._correlators = {}
-        applied: list[AppliedEnvelope] = []
-        for row in rows:
+        keys = []
+        for key, row in rows.items():
             if is_evicted(row):
                 evicted = decode_evicted(row)
                 self._correlator(evicted.partition).restore_evicted(evicted)
             else:
-                applied.append(decode_row(row))
-        applied.sort(key=lambda row: (row.partition, row.offset))
-        for each in applied:
-            self._correlator(each.partition).restore(each)
+                keys.append(key)
+        # One after the other: all of them decoded would be as much again as the state itself.
+        keys.sort(key=place_of_row)
+        for key in keys:
+            applied = decode_row(rows[key])
+            self._correlator(applied.partition).restore(applied)
+        for correlator in self._correlators.values():
+            correlator.end_restore()
 
     def handle(
         self, message: bytes, *, partition: int, offset: int, load_row: RowLoader

@@ -1,9 +1,11 @@
 """The successful syncs with a commit, found by "the latest at or before". Pure."""
 
+from collections.abc import Iterator
 from typing import Final, TypeAlias
 
 from sortedcontainers import SortedList
 
+from processors.past import SyncsOf
 from processors.record import Record
 from schemas.kinds import Status
 
@@ -22,6 +24,14 @@ def after_sha(sync: Record) -> str:
     """The commit a sync brought; empty when it does not say."""
     sha: str = sync.fields.get("git", {}).get("after_sha", "")
     return sha
+
+
+def names_of(sync: Record) -> dict[SyncsOf, str]:
+    """The CLI instance, when it says so, and the first digits of the commit of a usable sync."""
+    names = {SyncsOf.COMMIT: after_sha(sync)[:COMMIT_PREFIX_DIGITS]}
+    if (instance_id := sync.fields.get("cli_instance_id")) is not None:
+        names[SyncsOf.INSTANCE] = instance_id
+    return names
 
 
 def is_same_commit(one: str, other: str) -> bool:
@@ -82,22 +92,22 @@ class SyncIndex:
         items = self._by_instance.get(sync.fields.get("cli_instance_id", ""))
         return None if items is None else _next_start(items, sync)
 
-    def is_in_force_after(self, sync: Record, at_us: int) -> bool:
-        """Whether it may be the latest of any sort for a start at `at_us` or later."""
+    def is_latest_after(self, sync: Record, at_us: int) -> bool:
+        """Whether it may be the workspace's latest for a start at `at_us` or later."""
+        return next(_later(self._all, sync, at_us), None) is None
+
+    def lasts_after(self, sync: Record, at_us: int) -> dict[SyncsOf, str]:
+        """Of what it may be the latest for a start at `at_us` or later: instance, commit."""
+        names = names_of(sync)
+        instance_id = names.get(SyncsOf.INSTANCE)
+        if instance_id is not None and any(_later(self._by_instance[instance_id], sync, at_us)):
+            del names[SyncsOf.INSTANCE]
+        # Whoever names the one by some of its digits has to find it by the other, too.
         commit = after_sha(sync)
-        lists: list[tuple[SortedList[_Item], bool]] = [(self._all, False)]
-        if (instance_id := sync.fields.get("cli_instance_id")) is not None:
-            lists.append((self._by_instance[instance_id], False))
-        lists.append((self._by_commit[commit[:COMMIT_PREFIX_DIGITS]], True))
-        for items, is_by_commit in lists:
-            later: _Item
-            for later in items.irange((sync.start, sync.id + "\0"), (at_us + 1,), (True, False)):
-                # Whoever names the one by some of its digits has to find it by the other, too.
-                if not is_by_commit or after_sha(later[2]) == commit:
-                    break
-            else:
-                return True
-        return False
+        of_commit = self._by_commit[names[SyncsOf.COMMIT]]
+        if any(after_sha(later) == commit for later in _later(of_commit, sync, at_us)):
+            del names[SyncsOf.COMMIT]
+        return names
 
     def _lists(self, sync: Record) -> "list[SortedList[_Item]]":
         lists = [
@@ -112,6 +122,13 @@ class SyncIndex:
 def _latest(items: "SortedList[_Item]", at_us: int) -> Record | None:
     found: _Item | None = next(items.irange(None, (at_us + 1,), (True, False), reverse=True), None)
     return None if found is None else found[2]
+
+
+def _later(items: "SortedList[_Item]", sync: Record, at_us: int) -> Iterator[Record]:
+    """Those after `sync` that start at `at_us` at the latest."""
+    # From just above its own place, without comparing records.
+    for _, _, later in items.irange((sync.start, sync.id + "\0"), (at_us + 1,), (True, False)):
+        yield later
 
 
 def _next_start(items: "SortedList[_Item]", sync: Record) -> int | None:

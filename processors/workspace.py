@@ -14,18 +14,22 @@ from typing import Final, NamedTuple
 from sortedcontainers import SortedList
 
 from processors.entry import Emitted
+from processors.forgotten_syncs import BEFORE_ALL
 from processors.links import is_crowded_out, touched_by
-from processors.past import PastNeeded, PastSnapshot
+from processors.past import PastNeeded, PastSnapshot, SyncsOf
 from processors.record import Fold, Record, RecordId
 from processors.snapshot import Snapshot, snapshot_of
 from processors.sync_index import COMMIT_PREFIX_DIGITS, SyncIndex, after_sha, is_usable
 from processors.time_index import TimeIndex
-from processors.workspace_past import BEFORE_ALL, PastRow, WorkspacePast
+from processors.workspace_past import PastRow, WorkspacePast
 from schemas.kinds import DeadLetterReason, Kind
 from schemas.limits import LINK_WINDOW_US
 
 # Of one workspace.
 READ_BACK_MAX: Final = 500
+# So many CLI instances and commits keep their last sync, however old; of the others it is asked for
+# when a record needs it.
+LAST_SYNCS_MAX: Final = {SyncsOf.INSTANCE: 32, SyncsOf.COMMIT: 16}
 
 
 class Folded(NamedTuple):
@@ -197,15 +201,48 @@ class Workspace:
         if not rows:
             self.past.read_back.add(key)
 
-    def may_go(self, record: Record, before_us: int) -> bool:
+    def may_go(self, records: Iterable[Record], before_us: int) -> list[Record]:
+        """Those that nothing which starts at `before_us` or later needs without asking for it."""
+        going: list[Record] = []
+        staying: list[Record] = []
+        for record in records:
+            (going if self._is_over(record, before_us) else staying).append(record)
+        return [*going, *self._surplus_syncs(staying, before_us)]
+
+    def _is_over(self, record: Record, before_us: int) -> bool:
         """Whether nothing that starts at `before_us` or later has to look at it."""
         if record.span_end >= before_us:
             return False
         if record.kind is Kind.WORKSPACE_SYNC and is_usable(record):
-            return not self._syncs.is_in_force_after(record, before_us)
+            return not (
+                self._syncs.is_latest_after(record, before_us)
+                or self._syncs.lasts_after(record, before_us)
+            )
         # As long as the run it names is here, or yet to come: that one does not ask who named it.
         named = record.fields.get("retriggered_from")
         return named is None or not (named in self._awaited or _run_id(named) in self._records)
+
+    def _surplus_syncs(self, records: Iterable[Record], before_us: int) -> Iterator[Record]:
+        """Syncs that are only the last of an instance or a commit, neither among the newest such
+        nor looked up by anybody in memory."""
+        counts = dict.fromkeys(SyncsOf, 0)
+        syncs = [each for each in records if each.kind is Kind.WORKSPACE_SYNC and is_usable(each)]
+        for sync in sorted(syncs, key=lambda each: (each.start, each.id), reverse=True):
+            if sync.span_end >= before_us or self._syncs.is_latest_after(sync, before_us):
+                continue
+            lasts = self._syncs.lasts_after(sync, before_us)
+            for of in lasts:
+                counts[of] += 1
+            if not any(
+                counts[of] <= LAST_SYNCS_MAX[of] or self._is_looked_up(of, name)
+                for of, name in lasts.items()
+            ):
+                yield sync
+
+    def _is_looked_up(self, of: SyncsOf, name: str) -> bool:
+        if of is SyncsOf.COMMIT:
+            return name in self._runs_by_commit
+        return any((kind, name) in self._by_instance for kind in self._by_kind)
 
     def let_go(self, records: Sequence[Record], before_us: int) -> None:
         """Drop these, which all ended before; the store has them.
@@ -213,6 +250,9 @@ class Workspace:
         What was read back stays for events like those that asked for it, until it is much.
         """
         for record in records:
+            if record.kind is Kind.WORKSPACE_SYNC and is_usable(record):
+                for of in self._syncs.lasts_after(record, before_us):
+                    self.past.syncs.let_go(of, record.start)
             self._drop(record)
             # Not only to its end: until the next sync, it may have been in force.
             self.past.let_go(record.start, max(record.span_end, before_us))
@@ -249,6 +289,7 @@ class Workspace:
     def _drop(self, record: Record) -> None:
         self._unindex(record)
         del self._records[record.key]
+        self.past.syncs.unsure.discard(record.key)
 
     def _add_touched(self, record: Record, touched: set[Record]) -> None:
         touched.add(record)

@@ -14,7 +14,8 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from processors.past import CommitRuns, PastNeeded, Window, merged
+from processors.forgotten_syncs import BEFORE_ALL, ForgottenSyncs, Since
+from processors.past import CommitRuns, LatestSync, PastNeeded, Window, merged
 from processors.record import Record, RecordId
 from processors.snapshot import Snapshot
 from processors.sync_index import COMMIT_PREFIX_DIGITS, after_sha, is_usable
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 # How far to look for the next sync at first; each further look goes four times as far.
 _NEXT_SYNC_US: Final = 24 * 3_600 * US_PER_S
 _FARTHER: Final = 4
-BEFORE_ALL: Final = -(1 << 62)
 
 
 class PastRow(NamedTuple):
@@ -50,6 +50,7 @@ class WorkspacePast:
         self.rows: Final[dict[RecordId, list[PastRow]]] = {}
         # Read back from the store, and unchanged since.
         self.read_back: Final[set[RecordId]] = set()
+        self.syncs: Final = ForgottenSyncs()
         self._complete: tuple[Window, ...] = ()
         self._looked_up: Final[set[RecordId]] = set()
         self._commits: Final[set[CommitRuns]] = set()
@@ -78,11 +79,14 @@ class WorkspacePast:
             self._looked_up.clear()
             self._commits.clear()
             self._named.clear()
+            self.syncs.forget_all()
             return
         first = None
         for record in gone:
             first = record.start if first is None else min(first, record.start)
             self._looked_up.discard(record.key)
+            if record.kind is Kind.WORKSPACE_SYNC and is_usable(record):
+                self.syncs.forget(record)
             if (source := record.fields.get("retriggered_from")) is not None:
                 self._named.discard(source)
             if (commit := record.fields.get("commit_sha")) is not None:
@@ -104,6 +108,8 @@ class WorkspacePast:
         self._looked_up.update(needed.ids)
         self._commits.update(needed.commits)
         self._named.update(needed.named)
+        if self.reach is not None:
+            self.syncs.answered(needed.syncs, self.reach.last)
 
     def needed_by(
         self, snapshots: Sequence[Snapshot], workspace: "Workspace", lost_after_us: int
@@ -112,31 +118,57 @@ class WorkspacePast:
         if self.reach is None:
             return None
         own: set[str] | None = None
-        asked = []
+        near: list[Snapshot] = []
+        hot: list[Snapshot] = []
         for each in snapshots:
             if "retriggered_from" in each.fields and own is None:
                 own = {other.id for other in snapshots if other.spec.kind is Kind.ACTION_RUN}
-            if self._is_near_past(each, workspace, own or ()):
-                asked.append(each)
-        if not asked:
-            return None
+            (near if self._is_near_past(each, workspace, own or ()) else hot).append(each)
         question = _Question(self, workspace, own or ())
-        for snapshot in asked:
+        if near:
+            self._ask_about_near(near, question, workspace, lost_after_us)
+        if hot and self.syncs.gone_until:
+            self._ask_about_hot(hot, question, workspace, lost_after_us)
+        return question.needed
+
+    def _ask_about_near(
+        self,
+        snapshots: Sequence[Snapshot],
+        question: "_Question",
+        workspace: "Workspace",
+        lost_after_us: int,
+    ) -> None:
+        for snapshot in snapshots:
             question.about(RecordId(snapshot.spec.kind, snapshot.id))
             question.about_repeated(snapshot.fields.get("retriggered_from"))
+        if question.is_open:
+            return
+        changing = _changing(snapshots, workspace, lost_after_us)
+        question.around(changing)
+        for record in changing:
+            if record.kind is Kind.WORKSPACE_SYNC and is_usable(record):
+                question.about_force(record)
         if not question.is_open:
-            changing = [
-                record
-                for snapshot in asked
-                for record in _before_and_after(snapshot, workspace, lost_after_us)
-            ]
-            question.around(changing)
-            for record in changing:
-                if record.kind is Kind.WORKSPACE_SYNC and is_usable(record):
-                    question.about_force(record)
+            touched = workspace.touched_by(changing)
+            question.around(touched)
             if not question.is_open:
-                question.around(workspace.touched_by(changing))
-        return question.needed
+                question.about_configuration((*changing, *touched))
+
+    def _ask_about_hot(
+        self,
+        snapshots: Sequence[Snapshot],
+        question: "_Question",
+        workspace: "Workspace",
+        lost_after_us: int,
+    ) -> None:
+        """Their neighbours are all in memory; their syncs need not be."""
+        changing = _changing(snapshots, workspace, lost_after_us)
+        question.about_configuration(changing)
+        if self.syncs.unsure:
+            touched = workspace.touched_by(changing)
+            question.about_configuration(
+                record for record in touched if record.key in self.syncs.unsure
+            )
 
     def needed_again(self, keys: Iterable[RecordId], workspace: "Workspace") -> PastNeeded | None:
         """What is missing for computing the entries of `keys` once more; None: nothing."""
@@ -150,7 +182,32 @@ class WorkspacePast:
                 records.append(record)
         if not question.is_open:
             question.around(records)
+        if not question.is_open:
+            question.about_configuration(records)
         return question.needed
+
+    def find_unsure(self, workspace: "Workspace") -> None:
+        """After memory was rebuilt: whose sync has to be asked for before it is told again."""
+        if self.reach is not None and self.syncs.gone_until:
+            for record in workspace:
+                self.syncs_missing(record, workspace)
+
+    def syncs_missing(self, record: Record, workspace: "Workspace") -> list[LatestSync]:
+        """What has to be asked before it can be told which sync was in force for `record`."""
+        if self.reach is None or record.kind is Kind.WORKSPACE_SYNC:
+            return []
+        since = self._syncs_since(record.start, self.reach)
+        return self.syncs.missing(record, workspace.syncs, since, self.reach.last)
+
+    def _syncs_since(self, start_us: int, reach: Window) -> Since:
+        """From when on memory holds every sync up to `start_us`."""
+        if start_us > reach.last:
+            return Since(reach.last, is_now=True)
+        first = start_us
+        for each in self._complete:
+            if each.first <= start_us <= each.last:
+                first = each.first
+        return Since(BEFORE_ALL if first <= reach.first else first, is_now=False)
 
     def _is_near_past(
         self, snapshot: Snapshot, workspace: "Workspace", own: Container[str]
@@ -192,6 +249,16 @@ class WorkspacePast:
         return None if end >= self.reach.last else end
 
 
+def _changing(
+    snapshots: Sequence[Snapshot], workspace: "Workspace", lost_after_us: int
+) -> list[Record]:
+    return [
+        record
+        for snapshot in snapshots
+        for record in _before_and_after(snapshot, workspace, lost_after_us)
+    ]
+
+
 def _before_and_after(
     snapshot: Snapshot, workspace: "Workspace", lost_after_us: int
 ) -> Iterator[Record]:
@@ -222,10 +289,11 @@ class _Question:
         self._windows: Final[list[Window]] = []
         self._commits: Final[set[CommitRuns]] = set()
         self._named: Final[set[str]] = set()
+        self._syncs: Final[set[LatestSync]] = set()
 
     @property
     def is_open(self) -> bool:
-        return bool(self._ids or self._windows or self._commits or self._named)
+        return bool(self._ids or self._windows or self._commits or self._named or self._syncs)
 
     @property
     def needed(self) -> PastNeeded | None:
@@ -238,6 +306,7 @@ class _Question:
             windows=merged(self._windows),
             commits=frozenset(self._commits),
             named=frozenset(self._named),
+            syncs=frozenset(self._syncs),
         )
 
     def about(self, key: RecordId) -> None:
@@ -260,6 +329,11 @@ class _Question:
                 if record.id not in self._past._named:
                     self._named.add(record.id)
                 self.about_repeated(record.fields.get("retriggered_from"))
+
+    def about_configuration(self, records: Iterable[Record]) -> None:
+        """The syncs in force for `records`, when all that is around these is in memory."""
+        for record in records:
+            self._syncs.update(self._past.syncs_missing(record, self._workspace))
 
     def about_force(self, sync: Record) -> None:
         """Whoever `sync` may be in force for: up to the next one, and those with its commit."""

@@ -7,6 +7,7 @@ and a sync that was usable once stays so.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from itertools import groupby
 from typing import Any, Final
 
@@ -22,13 +23,22 @@ from timeline.stored_snapshot import STORED_COLUMNS, StoredSnapshot
 _IDS_PER_STATEMENT: Final = 2_000
 
 
+class SyncColumn(Enum):
+    """By what a usable sync is looked for."""
+
+    INSTANCE = "cli_instance_id"
+    COMMIT = f"substring(git_after_sha, 1, {ddl.SHA_DIGITS_MIN})"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastQuestion:
     """Of one workspace; times in µs, both ends in.
 
     `ids`: (kind, id) of records. `windows`: (first, last); every record that was in one of them,
-    and the syncs in force when it begins. `commits`: (first digits, since); the runs that state it
-    from then on. `named`: ids of runs; the runs that say they repeat one of them.
+    and the workspace's latest sync when it begins. `commits`: (first digits, since); the runs that
+    state it from then on. `named`: ids of runs; the runs that say they repeat one of them.
+    `syncs`: (column, name, at); the latest one with that name at or before a time; of commits, the
+    latest of each that begins with it.
     """
 
     organization: str
@@ -37,6 +47,7 @@ class PastQuestion:
     windows: Sequence[tuple[int, int]]
     commits: Sequence[tuple[str, int]]
     named: Sequence[str]
+    syncs: Sequence[tuple[SyncColumn, str, int]] = ()
 
 
 async def read_past(
@@ -87,6 +98,9 @@ class _Parts:
         )
 
 
+_USABLE: Final = "kind = {sync:String} AND status = {successful:String} AND git_after_sha != ''"
+
+
 def _from(time: str) -> str:
     return f"{ddl.HOUR} >= {{{time}_hour:Int64}} AND occurred_at >= {time_sql(time)}"
 
@@ -103,12 +117,18 @@ def _key_statement(question: PastQuestion, lost_after_us: int) -> Statement | No
         # Each with its own index: by end, and by start for those that had none at a time.
         parts.add(f"{_until(end)} AND {ddl.END_AT} >= {time_sql(begin)}")
         parts.add(f"{_until(end)} AND {_from(opened)} AND is_open")
-        for column in ("cli_instance_id", "git_after_sha"):
-            parts.add(
-                f"{_until(begin)} AND kind = {{sync:String}}"
-                " AND status = {successful:String} AND git_after_sha != ''",
-                f" ORDER BY occurred_at DESC, id DESC LIMIT 1 BY {column}",
-            )
+        parts.add(f"{_until(begin)} AND {_USABLE}", " ORDER BY occurred_at DESC, id DESC LIMIT 1")
+    names: dict[tuple[SyncColumn, int], list[str]] = {}
+    for column, name, at in question.syncs:
+        names.setdefault((column, at), []).append(name)
+    for (column, at), some in names.items():
+        until = parts.time("at", at)
+        parts.parameters[f"names_{until}"] = some
+        each = "cli_instance_id" if column is SyncColumn.INSTANCE else "git_after_sha"
+        parts.add(
+            f"{_until(until)} AND {_USABLE} AND {column.value} IN {{names_{until}:Array(String)}}",
+            f" ORDER BY occurred_at DESC, id DESC LIMIT 1 BY {each}",
+        )
     for commit, since in question.commits:
         start = parts.time("since", since)
         parts.parameters[f"commit_{start}"] = commit

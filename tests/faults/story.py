@@ -35,9 +35,13 @@ _VISIT_EVERY: Final = 8 * _HOUR
 _LATEST_BY_DAYS: Final = 20
 _LONG_OPEN_BY_HOURS: Final = (40, 160)
 _REMEMBERED_RUNS: Final = 200
+_REMEMBERED_COMMITS: Final = 60
 # Of a whole batch.
 _REPEATED_SHARE: Final = 0.08
 _CLIENTS_PER_SENDER: Final = 40
+# Most work in a workspace is done from the same machines; a share of the visits is from any other.
+_CLIENTS_PER_WORKSPACE: Final = 5
+_STRANGER_SHARE: Final = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +73,16 @@ class _Mix:
     late: float  # by hours to weeks
     long_open: float  # of its sessions
     old_named: float  # of the runs that name another one
+    old_commits: float  # of the runs that state a commit
 
 
 # What links cost is not the matter here, and what the past costs is: statements, each time.
-_BULK: Final = _Mix(20, _VISIT_EVERY, sessions=0.1, late=0.002, long_open=0.002, old_named=0.03)
-_DENSE: Final = _Mix(12, 3 * _HOUR, sessions=0.35, late=0.02, long_open=0.02, old_named=0.3)
+_BULK: Final = _Mix(
+    20, _VISIT_EVERY, sessions=0.1, late=0.002, long_open=0.002, old_named=0.03, old_commits=0.005
+)
+_DENSE: Final = _Mix(
+    12, 3 * _HOUR, sessions=0.35, late=0.02, long_open=0.02, old_named=0.3, old_commits=0.1
+)
 
 
 @dataclass(slots=True)
@@ -81,7 +90,8 @@ class _Workspace:
     name: str
     told_until_us: int
     mix: _Mix
-    commit: str = ""
+    commits: deque[str] = field(default_factory=lambda: deque(maxlen=_REMEMBERED_COMMITS))
+    clients: list[str] = field(default_factory=list)
     endings: list[_Ending] = field(default_factory=list)
     new_runs: list[str] = field(default_factory=list)  # of the visit under way
     runs: deque[str] = field(default_factory=lambda: deque(maxlen=_REMEMBERED_RUNS))
@@ -162,7 +172,7 @@ class Story:
         instances: set[str] = set()
         for workspace in workspaces:
             begin = len(texts)
-            client = self._random.choice(self._clients)
+            client = self._client(workspace)
             instances.add(client)
             if is_last:
                 self._end_some(workspace, now_us, texts, claims, is_last=True)
@@ -174,6 +184,12 @@ class Story:
             texts.append(self._instance(self._random.choice(sorted(instances)), now_us))
         body = f"[{','.join(texts)}]".encode()
         return Batch(body, len(texts), claims, instances if not is_last else set())
+
+    def _client(self, workspace: _Workspace) -> str:
+        if not workspace.clients:
+            workspace.clients = self._random.sample(self._clients, _CLIENTS_PER_WORKSPACE)
+        is_stranger = self._random.random() < _STRANGER_SHARE
+        return self._random.choice(self._clients if is_stranger else workspace.clients)
 
     def _tell(
         self,
@@ -188,7 +204,7 @@ class Story:
         since_us, workspace.told_until_us = workspace.told_until_us, now_us
         mix = workspace.mix
         since_us = max(since_us, now_us - mix.within_us)
-        if random.random() < 0.6 or not workspace.commit:
+        if random.random() < 0.6 or not workspace.commits:
             start_us = self._start(since_us, now_us, late=mix.late)
             texts.append(self._sync(workspace, client, start_us, claims))
         for _ in range(mix.events):
@@ -250,13 +266,14 @@ class Story:
         number = self.ledger.claim_number()
         claims.append(Claim(number, CLOSED))
         random = self._random
-        before = workspace.commit or f"{random.getrandbits(160):040x}"
-        workspace.commit = f"{random.getrandbits(160):040x}"
+        after = f"{random.getrandbits(160):040x}"
+        before = workspace.commits[-1] if workspace.commits else f"{random.getrandbits(160):040x}"
+        workspace.commits.append(after)
         result = random.choices(("success", "failed", "conflict"), (90, 6, 4))[0]
         return (
             f'{{"type":"workspace_sync","id":"{record_id(self.ledger.sender, number)}",'
             f'{self._shared(workspace, client)},"timestamp":"{text_of(at_us)}","result":"{result}",'
-            f'"git":{{"branch":"main","before_sha":"{before}","after_sha":"{workspace.commit}"}},'
+            f'"git":{{"branch":"main","before_sha":"{before}","after_sha":"{after}"}},'
             '"encryption":{"enabled":true,"key_id":"age-1"}}'
         )
 
@@ -268,8 +285,11 @@ class Story:
         run_id = record_id(self.ledger.sender, number)
         block = random.choice(("nginx", "db", "grafana", "users"))
         more = ""
-        if random.random() < 0.3 and workspace.commit:
-            more += f',"commit_sha":"{workspace.commit[:12]}"'
+        if random.random() < 0.3 and workspace.commits:
+            commit = workspace.commits[-1]
+            if random.random() < workspace.mix.old_commits:
+                commit = random.choice(list(workspace.commits))
+            more += f',"commit_sha":"{commit[:12]}"'
         if random.random() < 0.04 and workspace.runs:
             # Sometimes one of long ago.
             is_old = random.random() < workspace.mix.old_named

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from processors.past import PastMissingError
+import processors.workspace
+from processors.past import PastMissingError, SyncsOf
 from processors.past_reader import PastReader
 from processors.stage import Outcome
 from tests.simulation.core import LOST_AFTER_US, Core, requests_of
@@ -68,6 +69,12 @@ class StoredCore(Core):
                 self.table.pop(key)
             else:
                 self.table[key] = row
+
+
+@pytest.fixture(autouse=True)
+def one_last_sync(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that those of the other CLI instances and commits are asked for."""
+    monkeypatch.setattr(processors.workspace, "LAST_SYNCS_MAX", dict.fromkeys(SyncsOf, 1))
 
 
 def test_links_are_the_same_whether_neighbours_come_from_memory_or_from_the_store(

@@ -41,7 +41,7 @@ class Desk:
 
     def restart(self) -> None:
         self.stage = Stage(lost_after_us=LOST_AFTER_US)
-        self.stage.restore(self.table.values())
+        self.stage.restore(self.table)
 
 
 def instance() -> Delivery:
@@ -355,7 +355,7 @@ def test_restore_forgets_what_was_there() -> None:
     desk = Desk()
     desk.handle(message_of(run(1)), 0)
 
-    desk.stage.restore([])
+    desk.stage.restore({})
 
     assert desk.stage.facts == 0
 
@@ -365,7 +365,7 @@ def test_restore_takes_rows_in_any_order() -> None:
     opened, closed = message_of(run(1, end=None, reason="first")), message_of(run(1))
     desk.handle(opened, 0)
     desk.handle(message_of(run(1, end=None, reason="second", ticket="T-1")), 1)
-    desk.stage.restore(reversed(list(desk.table.values())))
+    desk.stage.restore(dict(reversed(desk.table.items())))
 
     (batch,) = desk.handle(closed, 2).batches
 
@@ -374,4 +374,4 @@ def test_restore_takes_rows_in_any_order() -> None:
 
 def test_a_damaged_row_stops_the_restore() -> None:
     with pytest.raises(UndecodableError):
-        Stage(lost_after_us=LOST_AFTER_US).restore([b"damaged"])
+        Stage(lost_after_us=LOST_AFTER_US).restore({b"key of it": b"damaged"})

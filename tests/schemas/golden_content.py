@@ -258,6 +258,7 @@ CONTENT: Final[dict[str, JsonObject]] = {
         "last": _END_US,
         "offset": 2**40 + 7,
         "ids": [{"kind": "workspace_sync", "id": _id(_SYNC_ID)}],
+        "syncs_until": {"commit": _START_US},
     },
     "timeline_batch": {
         "organization": "acme",

@@ -68,7 +68,7 @@ class Core:
     def crash(self) -> None:
         """Lose the memory; the table stays."""
         self.stage = Stage(lost_after_us=LOST_AFTER_US)
-        self.stage.restore(self.table.values())
+        self.stage.restore(self.table)
 
     def timeline(self) -> dict[EntryKey, dict[str, Any]]:
         """The entries in the oracle's form."""

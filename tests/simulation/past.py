@@ -6,9 +6,9 @@ It gives what was asked for and not a record more, so that whoever asks too litt
 from collections.abc import Sequence
 
 from processors.correlator import Correlator, snapshots_of
-from processors.past import PastNeeded, PastSnapshot
+from processors.past import PastNeeded, PastSnapshot, SyncsOf
 from processors.record import Record, RecordId
-from processors.sync_index import after_sha, is_same_commit, is_usable
+from processors.sync_index import after_sha, is_same_commit, is_usable, names_of
 from processors.workspace import Workspace
 from schemas.envelope import decode_envelope
 from schemas.kinds import Kind
@@ -57,7 +57,11 @@ def _is_asked(record: Record, needed: PastNeeded, workspace: Workspace) -> bool:
             record.start <= window.last and record.span_end >= window.first
             for window in needed.windows
         )
-        or any(_is_in_force(record, window.first, workspace) for window in needed.windows)
+        or any(_is_latest(record, window.first, workspace, ()) for window in needed.windows)
+        or any(
+            _is_latest(record, at, workspace, (of,)) and names_of(record).get(of) == name
+            for of, name, at in needed.syncs
+        )
         or any(
             record.start >= runs.since
             and record.kind is Kind.ACTION_RUN
@@ -68,21 +72,20 @@ def _is_asked(record: Record, needed: PastNeeded, workspace: Workspace) -> bool:
     )
 
 
-def _is_in_force(sync: Record, at_us: int, workspace: Workspace) -> bool:
-    """Whether it is the last before a time: of all, of its instance, or of its commit."""
+def _is_latest(sync: Record, at_us: int, workspace: Workspace, alike: tuple[SyncsOf, ...]) -> bool:
+    """Whether it is the last usable sync before a time, among those that are `alike`."""
     if sync.kind is not Kind.WORKSPACE_SYNC or not is_usable(sync) or sync.start > at_us:
         return False
-    later = [
-        other
-        for other in workspace
-        if other.kind is Kind.WORKSPACE_SYNC
+    return not any(
+        other.kind is Kind.WORKSPACE_SYNC
         and is_usable(other)
         and (sync.start, sync.id) < (other.start, other.id)
         and other.start <= at_us
-    ]
-    instance_id = sync.fields.get("cli_instance_id")
-    return not (
-        later
-        and any(other.fields.get("cli_instance_id") == instance_id for other in later)
-        and any(after_sha(other) == after_sha(sync) for other in later)
+        and all(_name(of, other) == _name(of, sync) for of in alike)
+        for other in workspace
     )
+
+
+def _name(of: SyncsOf, sync: Record) -> str | None:
+    instance_id: str | None = sync.fields.get("cli_instance_id")
+    return after_sha(sync) if of is SyncsOf.COMMIT else instance_id

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import processors.workspace
-from processors.past import PastMissingError
+from processors.past import PastMissingError, SyncsOf
 from processors.stage import Outcome
 from tests.simulation.core import LOST_AFTER_US, Core, requests_of
 from tests.simulation.histories import disputed_histories, mixed_history, undisputed_histories
@@ -29,6 +29,14 @@ def read_back_max(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(processors.workspace, "READ_BACK_MAX", request.param)
     most: int = request.param
     return most
+
+
+@pytest.fixture(autouse=True, params=[0, 2, None])
+def last_syncs_max(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How many instances and commits keep their last sync; None: as many as in use."""
+    if request.param is not None:
+        few = dict.fromkeys(SyncsOf, request.param)
+        monkeypatch.setattr(processors.workspace, "LAST_SYNCS_MAX", few)
 
 
 class ForgetfulCore(Core):
@@ -156,9 +164,11 @@ def told(kind: str, number: int, received: float, **fields: object) -> Delivery:
         name: value.isoformat() if isinstance(value, datetime) else value
         for name, value in fields.items()
     }
-    own: dict[str, object] = {"host": {"inventory_name": "db-3"}}
-    if kind == "action_run":
-        own = {"block": "nginx", "action": "deploy"}
+    kinds: dict[str, dict[str, object]] = {
+        "ssh_session": {"host": {"inventory_name": "db-3"}},
+        "action_run": {"block": "nginx", "action": "deploy"},
+    }
+    own = kinds.get(kind, {})
     event = {"type": kind, "id": str(uuid.UUID(int=number)), "workspace": "shop", **own, **stated}
     return Delivery(
         event=event,
@@ -226,3 +236,39 @@ def test_a_session_that_was_open_for_longer_than_the_horizon_closes_and_is_found
     assert [(link["rule"], link["target"]["id"]) for link in run["links"]] == [
         ("after", str(uuid.UUID(int=2)))
     ]
+
+
+def synced(number: int, hour: float, instance: str, commit: str) -> Delivery:
+    git = {"branch": "main", "after_sha": commit}
+    return told(
+        "workspace_sync",
+        number,
+        hour,
+        timestamp=at(hour),
+        result="success",
+        cli_instance_id=instance,
+        git=git,
+    )
+
+
+def test_the_sync_of_an_old_commit_or_a_quiet_machine_is_found_also_after_a_restart() -> None:
+    core = ForgetfulCore(horizon_us=26 * HOUR_US)
+    deliveries = [
+        synced(1, 0, "cli-00000001", "a" * 40),
+        synced(2, 1, "cli-00000002", "b" * 40),
+        *(filler(hour) for hour in range(30, 90, 7)),
+        # One by its commit, one by its CLI instance.
+        told("action_run", 3, 91, started_at=at(90), finished_at=at(90.1), commit_sha="a" * 12),
+        told("action_run", 4, 91, started_at=at(90.2), cli_instance_id="cli-00000001"),
+        # It stands beside both, so what they say of it changes.
+        told("ssh_session", 5, 91, started_at=at(90), ended_at=at(91)),
+    ]
+    for delivery in deliveries:
+        core.send([delivery])
+        core.crash()
+
+    told_of = core.timeline()
+    assert told_of == timeline(deliveries).entries
+    for number in (3, 4):
+        configured_by = told_of["shop", "action_run", str(uuid.UUID(int=number))]["configured_by"]
+        assert configured_by["sync_id"] == str(uuid.UUID(int=1))
