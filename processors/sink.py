@@ -5,7 +5,9 @@ Must stay true:
   offset; after a crash, whoever owns the partition inserts exactly that range first. So a token
   always names the same messages.
 - Inserted first, committed after. An insert whose outcome is unknown is repeated, never skipped.
-- Bounded: partitions with enough waiting are paused.
+- Bounded: partitions with enough waiting are paused, and what is decoded at a time is so over all
+  partitions. Whoever went without is first the next time.
+- The event loop never works on many rows: it has to tell the group that it is alive.
 - What cannot be read stops nothing: it is logged, counted and passed, because its source is still
   in audit.events.
 """
@@ -13,8 +15,8 @@ Must stay true:
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Final, TypeVar
+from collections.abc import Awaitable, Callable, Container, Iterable, Mapping
+from typing import Final, NamedTuple, TypeVar
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
@@ -22,6 +24,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
+from processors.owned_partition import MESSAGES_PER_INSERT_MAX, OwnedPartition
 from runtime.clock import WallClock, wall_clock_us
 from runtime.errors import TimelineUnavailableError
 from runtime.kafka_security import IN_THE_OPEN, KafkaSecurity, away
@@ -39,28 +42,17 @@ TOKEN_VERSION: Final = "v1"
 # Below the group's limit of five minutes, with room for an insert and its commit.
 _RETRY_S: Final = 1.0
 _POLL_MS: Final = 50
-_MESSAGES_PER_INSERT_MAX: Final = 5_000
-_FETCH_BYTES_MAX: Final = 8 * 1024 * 1024
+_FETCH_BYTES_MAX: Final = 2 * 1024 * 1024
 _LOG_END_EVERY_S: Final = 1.0
 _SESSION_TIMEOUT_MS: Final = 15_000
 _HEARTBEAT_MS: Final = 3_000
 
 
-class _Owned:
-    """One assigned partition: what was fetched and not inserted yet."""
+class _Decoded(NamedTuple):
+    """The first of a partition's messages, and what they hold."""
 
-    def __init__(self) -> None:
-        self.waiting: list[ConsumerRecord] = []
-        self.rows = 0
-        self.since_s = 0.0
-        # End of a range that a crash left between its record and its commit; None after that.
-        self.recorded_end: int | None = None
-        # False until it is known whether there is such a range: messages come before that.
-        self.is_known = False
-        # Of audit.events: what the timeline holds completely, and when the log's end was asked.
-        self.source_offset = -1
-        self.log_end: tuple[int, int] | None = None  # (end offset, asked at µs)
-        self.told_until_us = 0
+    messages: list[ConsumerRecord]
+    batches: list[TimelineBatch]
 
 
 class Sink(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types
@@ -82,7 +74,7 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships n
         self._rows_max: Final = rows_max
         self._wait_s: Final = wait_s
         self._clock: Final = clock
-        self._owned: dict[TopicPartition, _Owned] = {}
+        self._owned: dict[TopicPartition, OwnedPartition] = {}
         # Of which something was committed once, as far as the group knows.
         self._begun: set[TopicPartition] = set()
         self._is_stopping = False
@@ -124,9 +116,12 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships n
         recorded = await self._recorded_ends()
         watermarks = await self._until_stored(self._writer.read_watermarks)
         for partition in partitions:
-            owned = self._owned.setdefault(partition, _Owned())
+            owned = self._owned.setdefault(partition, OwnedPartition())
             owned.is_known = True
             owned.recorded_end = recorded.get(partition)
+            if not owned.is_enough:
+                # A whole range may be more than was waited for until now.
+                self._resume(partition)
             if (known := watermarks.get(partition.partition)) is not None:
                 owned.source_offset = known.offset
                 owned.told_until_us = max(owned.told_until_us, known.complete_until or 0)
@@ -162,11 +157,9 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships n
         now_s = time.monotonic()
         for partition, messages in fetched.items():
             # The first may come while `on_partitions_assigned` still asks; none is dropped.
-            owned = self._owned.setdefault(partition, _Owned())
-            if not owned.waiting:
-                owned.since_s = now_s
-            owned.waiting.extend(messages)
-            if len(owned.waiting) >= 2 * _MESSAGES_PER_INSERT_MAX:
+            owned = self._owned.setdefault(partition, OwnedPartition())
+            owned.add(messages, now_s)
+            if owned.is_enough:
                 self._consumer.pause(partition)
         due = {
             partition: ready
@@ -177,27 +170,31 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships n
             await self._insert(due)
         await self._tell_completeness()
 
-    def _due(self, owned: _Owned, now_s: float) -> list[ConsumerRecord]:
+    def _due(self, owned: OwnedPartition, now_s: float) -> list[ConsumerRecord]:
         """The messages to insert now: a recorded range once it is whole, else what has waited."""
         if not owned.is_known:
             return []
         if owned.recorded_end is not None:
-            if not owned.waiting or owned.waiting[-1].offset < owned.recorded_end - 1:
+            if not owned.is_range_whole:
                 return []
             return [each for each in owned.waiting if each.offset < owned.recorded_end]
         if not owned.waiting:
             return []
-        is_full = len(owned.waiting) >= _MESSAGES_PER_INSERT_MAX
-        if not is_full and now_s - owned.since_s < self._wait_s:
+        if not owned.is_full and now_s - owned.since_s < self._wait_s:
             return []
-        return owned.waiting[:_MESSAGES_PER_INSERT_MAX]
+        return owned.waiting[:MESSAGES_PER_INSERT_MAX]
 
     async def _insert(self, due: Mapping[TopicPartition, list[ConsumerRecord]]) -> None:
-        decoded = {
-            partition: self._decode_some(messages, self._owned[partition].recorded_end is not None)
-            for partition, messages in due.items()
-        }
         owned = {partition: self._owned[partition] for partition in due}
+        recorded = {partition for partition, each in owned.items() if each.recorded_end is not None}
+        decoded = {
+            partition: found
+            for partition, found in (await asyncio.to_thread(self._decode, due, recorded)).items()
+            # It may have been dealt anew meanwhile.
+            if self._owned.get(partition) is owned[partition]
+        }
+        if not decoded:
+            return
         intended = {
             partition: OffsetAndMetadata(
                 messages[0].offset, range_metadata(messages[-1].offset + 1)
@@ -230,15 +227,32 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships n
             return False
         return True
 
-    def _decode_some(
-        self, messages: list[ConsumerRecord], is_recorded: bool
-    ) -> tuple[list[ConsumerRecord], list[TimelineBatch]]:
-        """Decode messages until one insert is full; a recorded range always whole."""
+    def _decode(
+        self,
+        due: Mapping[TopicPartition, list[ConsumerRecord]],
+        recorded: Container[TopicPartition],
+    ) -> dict[TopicPartition, _Decoded]:
+        """Decode messages until there are as many rows as may be; some partitions may get none.
+
+        Of a recorded range all or nothing.
+        """
+        decoded: dict[TopicPartition, _Decoded] = {}
+        rows_left = self._rows_max
+        for partition, messages in due.items():
+            if rows_left <= 0:
+                break
+            rows_max = None if partition in recorded else rows_left
+            decoded[partition] = self._decode_some(messages, rows_max)
+            rows_left -= sum(map(row_count, decoded[partition].batches))
+        return decoded
+
+    def _decode_some(self, messages: list[ConsumerRecord], rows_max: int | None) -> _Decoded:
+        """Decode messages until there are `rows_max` rows; None: all messages."""
         taken: list[ConsumerRecord] = []
         batches: list[TimelineBatch] = []
         rows = 0
         for message in messages:
-            if rows >= self._rows_max and not is_recorded:
+            if rows_max is not None and rows >= rows_max:
                 break
             taken.append(message)
             try:
@@ -254,23 +268,29 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships n
                 continue
             batches.append(batch)
             rows += row_count(batch)
-        return taken, batches
+        return _Decoded(taken, batches)
 
     def _inserted(
         self,
         partition: TopicPartition,
-        owned: _Owned,
+        owned: OwnedPartition,
         messages: list[ConsumerRecord],
         batches: list[TimelineBatch],
     ) -> None:
         owned.recorded_end = None
-        owned.waiting = owned.waiting[len(messages) :]
-        if len(owned.waiting) < _MESSAGES_PER_INSERT_MAX and partition in self._consumer.paused():
-            self._consumer.resume(partition)
+        owned.remove(len(messages))
+        # Behind those that were not inserted.
+        self._owned[partition] = self._owned.pop(partition)
+        if not owned.is_enough:
+            self._resume(partition)
         for batch in batches:
             if batch["is_last"]:
                 owned.source_offset = max(owned.source_offset, batch["offset"])
                 owned.told_until_us = max(owned.told_until_us, batch["received_at"])
+
+    def _resume(self, partition: TopicPartition) -> None:
+        if partition in self._consumer.paused():
+            self._consumer.resume(partition)
 
     async def _ask_log_end(self) -> None:
         """Note the ends of audit.events, and when: all that was answered before is below them."""

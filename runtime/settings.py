@@ -169,7 +169,7 @@ class Settings(BaseSettings):
         description="Processes of a kind (`ingest`, `query`) that share these two; each takes its"
         " share",
     )
-    sink_rows_max: int = Field(50_000, ge=1, description="Rows in one insert")
+    sink_rows_max: int = Field(10_000, ge=1, description="Rows in one insert")
     sink_wait_ms: int = Field(
         500, ge=10, le=10_000, description="How long the sink collects rows for one insert"
     )
