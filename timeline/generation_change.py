@@ -12,6 +12,7 @@ from timeline import ddl
 from timeline.connection import Connection
 from timeline.entry_times import ENTRY_TIMES
 from timeline.generation import Generations, Stage, generation_database, read_generations, say_stage
+from timeline.host_workspaces import HOST_WORKSPACES
 from timeline.migrations import migrate, migrate_generation
 from timeline.store import Store
 
@@ -19,6 +20,7 @@ from timeline.store import Store
 _OF_A_GENERATION: Final = (
     *(ddl.ENTRIES, ENTRY_TIMES, ddl.ENTRY_IDS, ddl.OBSERVATIONS, ddl.INSTANCES, ddl.SNAPSHOTS),
     *(ddl.CLIENT_SEQS, ddl.DEAD_LETTERS, ddl.WORKSPACE_REGISTER, ddl.WATERMARKS, ddl.WORKSPACES),
+    HOST_WORKSPACES,
 )
 
 

@@ -22,6 +22,11 @@ from timeline.entry_times import (
     is_view_current,
 )
 from timeline.generation import GENERATIONS, generation_database, read_generations
+from timeline.host_workspaces import (
+    HOST_WORKSPACES,
+    HOST_WORKSPACES_FILL,
+    HOST_WORKSPACES_VIEW,
+)
 from timeline.statement import Statement
 from timeline.store import Store
 
@@ -105,6 +110,11 @@ MIGRATIONS: Final = (
     ),
     Migration(4, "the access log", (ACCESS_LOG,)),
     Migration(5, "generations", (GENERATIONS,)),
+    Migration(
+        6,
+        "workspaces of hosts",
+        (HOST_WORKSPACES, HOST_WORKSPACES_VIEW, HOST_WORKSPACES_FILL),
+    ),
 )
 
 

@@ -32,6 +32,7 @@ from timeline.entry_conditions import (
 from timeline.entry_row import EntryColumns
 from timeline.entry_times import ENTRY_TIMES, read_by_columns, read_whole, searched_table
 from timeline.filters import Filters
+from timeline.host_workspaces import workspaces_of
 from timeline.moment import Moment
 from timeline.scope import Scope
 from timeline.statement import Statement
@@ -148,11 +149,18 @@ class _Search:
         self, connection: Connection, scope: Scope, filters: Filters, moment: Moment
     ) -> None:
         self._connection, self._scope = connection, scope
-        self._filters, self._moment = filters, moment
+        self._moment = moment
         self._after = filters.cursor
         bounds = bounds_of(filters)
+        is_empty = bounds.start >= bounds.end
+        hosts = filters.texts.get("host")
+        if hosts and not filters.workspaces and not is_empty:
+            workspaces = workspaces_of(connection, scope, hosts)
+            is_empty = workspaces == ()
+            filters = replace(filters, workspaces=workspaces or ())
+        self._filters = filters
         stretches: list[Stretch] = []
-        if bounds.start < bounds.end:
+        if not is_empty:
             stretches = [Stretch(*row) for row in connection.rows(STRETCHES)]
         # As if more rows were wanted: about so many have to be looked at for one that fits.
         looked_at = (filters.limit + 1) * GROWTH ** narrowness(filters)
