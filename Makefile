@@ -26,7 +26,7 @@ up: setup ## Run everything in one process, data in ./data
 	@$(BIN)/opstrail up
 
 test: setup ## Run all tests; real Kafka, ClickHouse and PostgreSQL are started
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 
 MINUTES ?= 35
 SEED ?= 1

@@ -13,7 +13,9 @@ from tests.simulation.oracle import Delivery, timeline
 from tests.support.opstrail import DistributedOpstrail, EmbeddedOpstrail, Opstrail, User, opstrail
 
 # So many that it takes some requests and pages, and holds each kind of link, flag and conflict.
-EVENTS = 10_000
+EVENTS = 4_000
+RULES = {"after", "before", "during", "retriggered_as", "retriggered_from"}
+FLAGS = {"conflicting_snapshot", "duration_mismatch", "start_changed", "stated_commit_not_synced"}
 # What tells when and how often something was sent, not what happened.
 _OF_THE_SENDING = ("received_at", "key_id", "revision", "environment")
 _FLAGS_OF_THE_SENDING = {"late", "clock_ahead", "fields_dropped"}
@@ -89,6 +91,9 @@ def test_a_month_of_events_reads_the_same_everywhere_and_sending_it_again_change
     judged = timeline(history)
     assert len(judged.entries) > EVENTS / 3
     assert judged.dead, "the history holds conflicts"
+    written = judged.entries.values()
+    assert {link["rule"] for entry in written for link in entry["links"]} == RULES
+    assert {flag for entry in written for flag in entry["flags"]} >= FLAGS
     systems: dict[str, Opstrail] = {
         "embedded": EmbeddedOpstrail(tmp_path),
         "distributed": DistributedOpstrail(

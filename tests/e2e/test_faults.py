@@ -15,6 +15,7 @@ from tests.faults.report import Part, fault_table, verdict_table
 from tests.faults.system import Distributed, Embedded, System
 from tests.faults.tight_disk import NoMountError, fills, tight_disk
 from tests.faults.trial import Load, Trial
+from tests.support.fixtures import Show
 from tests.support.services import ServiceMissingError, skip_or_fail
 
 SEED = 1
@@ -24,19 +25,6 @@ HORIZON_HOURS = 48
 LOAD = Load(events_per_s=200, workspaces=60, judged=1, judged_gap_hours=6)
 KILLS = 2
 DISK_MIB = 512
-
-Show = Callable[[str], None]
-
-
-@pytest.fixture
-def show(capsys: pytest.CaptureFixture[str]) -> Show:
-    """Print past pytest: the table is what the test is run for."""
-
-    def print_it(text: str) -> None:
-        with capsys.disabled():
-            print(text)
-
-    return print_it
 
 
 @pytest.fixture
@@ -59,6 +47,7 @@ def require_nothing_lost(
         trial.close()
     now_s = time.monotonic()
     part = Part(mode, trial, verdict, now_s - started_s, now_s)
+    # What the test is run for.
     show("\n" + "\n".join([*fault_table([part]), "", *verdict_table([part])]))
     assert verdict.judged > 0
     assert part.is_good, "\n".join(told)

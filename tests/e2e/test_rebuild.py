@@ -36,6 +36,8 @@ from tests.support.processes import ChildProcess, wait_until
 EVENTS = 400
 REQUESTS = 40
 EVENTS_PER_REQUEST = 5
+# As often as the rebuild has something new to catch up with; all of it is read in the end.
+STREAM_WAIT_S = 0.1
 # So few rows an insert that a rebuild takes long enough to be broken off.
 SLOWLY = {"OPSTRAIL_SINK_ROWS_MAX": "1"}
 WAIT_S = 90.0
@@ -51,12 +53,10 @@ def sent_history(user: User, team: str) -> list[dict[str, Any]]:
     """What the timeline says of some hundred events of a month, in many requests."""
     deliveries = mixed_history(3, EVENTS)
     size = EVENTS // REQUESTS
-    answer: dict[str, Any] = {}
     positions = []
     for start in range(0, EVENTS, size):
         lines = [json.dumps(moved(each.event, team)) for each in deliveries[start : start + size]]
-        answer = user.send_lines("\n".join(lines).encode())
-        positions.append(answer["position"])
+        positions.append(user.send_lines("\n".join(lines).encode())["position"])
     for position in positions:
         user.wait_for(position)
     return told(user, team)
@@ -121,7 +121,7 @@ class Streaming:
 
     def __init__(self, system: Opstrail) -> None:
         self.accepted: list[str] = []
-        self.positions: list[str] = []
+        self.newest: dict[str, str] = {}  # by workspace, where its last request is on the log
         self._system = system
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._send)
@@ -137,10 +137,11 @@ class Streaming:
     def _send(self) -> None:
         user = User(self._system)
         for number in itertools.count():
-            if self._is_over.wait(0.05):
+            if self._is_over.wait(STREAM_WAIT_S):
                 return
-            events = [run(f"stream-{number % 5}") for _ in range(EVENTS_PER_REQUEST)]
-            self.positions.append(user.send(*events, wait=False)["position"])
+            workspace = f"stream-{number % 5}"
+            events = [run(workspace) for _ in range(EVENTS_PER_REQUEST)]
+            self.newest[workspace] = user.send(*events, wait=False)["position"]
             self.accepted += [event["id"] for event in events]
 
 
@@ -275,7 +276,7 @@ def test_a_damaged_timeline_is_rebuilt_while_events_stream_in(
     assert reading.seen == sorted(reading.seen)
     assert set(reading.seen) == {0, 1}
     assert told(user, team) == whole
-    for position in stream.positions:
+    for position in stream.newest.values():
         user.wait_for(position)
     shown = [each["id"] for each in user.timeline() if each["workspace"].startswith("stream-")]
     assert len(shown) == len(set(shown))

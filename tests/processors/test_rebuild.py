@@ -209,7 +209,7 @@ def test_one_that_broke_off_in_the_second_partition_leaves_the_first_alone(
     source = MemorySource(log, {})
     source.fails_at = (1, 9)
     with pytest.raises(LogUnavailableError):
-        Rebuilt(store, source, rows_max=1).run()
+        Rebuilt(store, source, rows_max=5).run()
     source.read.clear()
 
     Rebuilt(store, source).run()
@@ -289,7 +289,7 @@ def test_what_memory_let_go_of_is_read_back_as_it_was_then(
     Watched.supplied.clear()
     monkeypatch.setattr("processors.rebuild.Stage", Watched)
 
-    Rebuilt(store, MemorySource(log, {}), rows_max=1, horizon_us=3_600_000_000).run()
+    Rebuilt(store, MemorySource(log, {}), rows_max=5, horizon_us=3_600_000_000).run()
 
     assert_whole(store, log)
     assert Watched.supplied
