@@ -25,6 +25,7 @@ from opstrail.data_folder import owned
 from opstrail.http_app import build_http_app
 from processors.embedded import EmbeddedPipeline
 from processors.embedded_access import EmbeddedAccessPipeline
+from processors.horizon import horizon_of
 from processors.past_reader import PastReader
 from processors.unreadable import STATE
 from query.app import query_routes
@@ -86,7 +87,7 @@ class Embedded:
                 folder / STATE,
                 EntryWriter(store),
                 lost_after_us=settings.lost_after_us,
-                horizon_us=settings.horizon_us,
+                horizon=horizon_of(settings),
                 past=PastReader(lambda: store, lost_after_us=settings.lost_after_us),
                 rows_max=settings.sink_rows_max,
                 has_room=merge_guard.has_room,

@@ -16,6 +16,7 @@ from control.database import open_control
 from opstrail.data_folder import FolderInUseError, owned
 from opstrail.distributed import require_clickhouse
 from opstrail.rebuild_report import RebuildReport
+from processors.horizon import horizon_of
 from processors.kafka_source import KafkaSource
 from processors.rebuild import Rebuild, RebuildProgress
 from processors.rebuild_source import Source, WholePast
@@ -57,7 +58,7 @@ async def rebuild(settings: Settings, told: Told, *, is_loss_accepted: bool) -> 
             store,
             generation,
             lost_after_us=settings.lost_after_us,
-            horizon_us=settings.horizon_us,
+            horizon=horizon_of(settings),
             rows_max=settings.sink_rows_max,
             told=told,
         )

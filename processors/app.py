@@ -35,6 +35,7 @@ from processors.applied_envelope import partition_of_row
 from processors.correlate_lag import CorrelateLag
 from processors.dead_letter import DEAD_LETTER_CODEC
 from processors.eviction_limit import EvictionLimit
+from processors.horizon import horizon_of
 from processors.past import PastMissingError
 from processors.past_reader import PastReader
 from processors.progress import Progress
@@ -264,7 +265,7 @@ class _Correlate:
         self._app: Final = app
         self._progress: Final = progress
         self._stage: Final = Stage(lost_after_us=settings.lost_after_us)
-        self._horizon_us: Final = settings.horizon_us
+        self._horizon: Final = horizon_of(settings)
         self._store: Final = open_store(settings)
         self._past: Final = PastReader(lambda: self._store, lost_after_us=settings.lost_after_us)
         self._limit: Final = EvictionLimit(
@@ -399,7 +400,7 @@ class _Correlate:
         """Let go of what is old; what was sent for it."""
         changes = self._stage.evict(
             partition,
-            horizon_us=self._horizon_us,
+            horizon=self._horizon,
             inserted_offset=self._limit.offset(partition),
             load_row=self._table.get,
         )

@@ -18,6 +18,7 @@ from typing import Any, Final
 from processors.applied_envelope import AppliedEnvelope
 from processors.entry import Content, content_of, emitted_of, entry_row
 from processors.eviction import Eviction, RowLoader, TableChange
+from processors.horizon import Horizon
 from processors.kept_rows import KeptRows
 from processors.links import links_of
 from processors.observation import observations_of
@@ -159,11 +160,18 @@ class Correlator:
         self._workspace_named(needed.organization, needed.workspace).supply(needed, stored)
 
     def evict(
-        self, *, horizon_us: int, inserted_offset: int, load_row: RowLoader, rows_min: int
+        self,
+        *,
+        horizon: Horizon,
+        surplus: int,
+        inserted_offset: int,
+        load_row: RowLoader,
+        rows_min: int,
     ) -> list[TableChange]:
         """Let go of what is older than the horizon and in the store; see `eviction.py`."""
         return self._eviction.run(
-            horizon_us=horizon_us,
+            horizon=horizon,
+            surplus=surplus,
             inserted_offset=inserted_offset,
             load_row=load_row,
             rows_min=rows_min,

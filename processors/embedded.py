@@ -21,6 +21,7 @@ import structlog
 from processors.correlate_lag import CorrelateLag
 from processors.embedded_state import EmbeddedState
 from processors.eviction import RowLoader
+from processors.horizon import Horizon
 from processors.past import PastMissingError
 from processors.past_reader import PastReader
 from processors.stage import Outcome, Stage
@@ -51,7 +52,7 @@ class EmbeddedPipeline:
         writer: EntryWriter,
         *,
         lost_after_us: int,
-        horizon_us: int,
+        horizon: Horizon,
         past: PastReader,
         rows_max: int,
         has_room: Callable[[], bool] = lambda: True,
@@ -61,7 +62,7 @@ class EmbeddedPipeline:
         self._state: Final = EmbeddedState(state_path)
         self._writer: Final = writer
         self._stage: Final = Stage(lost_after_us=lost_after_us)
-        self._horizon_us: Final = horizon_us
+        self._horizon: Final = horizon
         self._past: Final = past
         self._rows_max: Final = rows_max
         self._has_room: Final = has_room
@@ -169,7 +170,7 @@ class EmbeddedPipeline:
         self._repeat_now(lambda: self._state.inserted(reached))
         changes = self._stage.evict(
             PARTITION,
-            horizon_us=self._horizon_us,
+            horizon=self._horizon,
             inserted_offset=reached,
             load_row=self._row,
         )

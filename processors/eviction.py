@@ -21,6 +21,7 @@ from processors.applied_envelope import (
     evicted_key,
     row_key,
 )
+from processors.horizon import Horizon
 from processors.kept_rows import KeptRow, KeptRows
 from processors.past import Evicted, encode_evicted
 from processors.record import Record, RecordId
@@ -52,13 +53,21 @@ class Eviction:
     def run(
         self,
         *,
-        horizon_us: int,
+        horizon: Horizon,
+        surplus: int,
         inserted_offset: int,
         load_row: RowLoader,
         rows_min: int = ROWS_PER_PASS_MIN,
     ) -> list[TableChange]:
-        """Let go of what may go; what to write, in this order. `load_row` reads the table."""
-        before_us = self._rows.newest_received_at - horizon_us
+        """Let go of what may go; what to write, in this order. `load_row` reads the table.
+
+        `surplus`: how many records are too many here; 0: none.
+        """
+        before_us = self._rows.newest_received_at - horizon.longest_us
+        if surplus > 0:
+            oldest_us = self._rows.end_of_oldest(surplus, ROWS_PER_PASS_MAX)
+            least_us = self._rows.newest_received_at - horizon.least_us
+            before_us = max(before_us, min(oldest_us, least_us))
         if self._rows.count_ripe(before_us, inserted_offset, rows_min) < rows_min:
             return []
         ripe = list(self._rows.take_ripe(before_us, inserted_offset, ROWS_PER_PASS_MAX))

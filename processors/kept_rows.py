@@ -7,6 +7,7 @@ the store may not have.
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from processors.record import RecordId
@@ -43,6 +44,19 @@ class KeptRows:
         self._rows[offset] = row
         self._young.append(row)
         self.newest_received_at = max(self.newest_received_at, received_at)
+
+    def end_of_oldest(self, records: int, rows_max: int) -> int:
+        """Until when (µs, not in) the oldest rows arrived that say something about so many records.
+
+        Looks at `rows_max` rows at most.
+        """
+        end_us = 0
+        for row in islice(self._young, rows_max):
+            if records <= 0:
+                break
+            records -= len(row.keys)
+            end_us = row.received_at + 1
+        return end_us
 
     def count_ripe(self, received_before: int, inserted_offset: int, most: int) -> int:
         """How many rows are old enough and in the store; counts to `most` at most."""

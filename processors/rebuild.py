@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from processors.horizon import Horizon
 from processors.past import PastMissingError
 from processors.past_reader import PastReader
 from processors.rebuild_source import Message, WholePast
@@ -47,7 +48,7 @@ class Rebuild:
         generation: int,
         *,
         lost_after_us: int,
-        horizon_us: int,
+        horizon: Horizon,
         rows_max: int,
         told: Callable[[RebuildProgress], None],
     ) -> None:
@@ -55,7 +56,7 @@ class Rebuild:
         self._store: Final = store
         self._generation: Final = generation
         self._lost_after_us: Final = lost_after_us
-        self._horizon_us: Final = horizon_us
+        self._horizon: Final = horizon
         self._reader: Final = PastReader(
             lambda: store,
             lost_after_us=lost_after_us,
@@ -120,7 +121,7 @@ class Rebuild:
                     return
                 stage.evict(
                     partition,
-                    horizon_us=self._horizon_us,
+                    horizon=self._horizon,
                     inserted_offset=min(inserted, message.offset),
                     load_row=_no_row,
                 )

@@ -7,6 +7,7 @@ where rows, batches and dead letters go. Pure but for metrics.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
+from math import ceil
 from typing import Any, Final, TypeVar
 
 from processors.applied_envelope import (
@@ -19,6 +20,7 @@ from processors.applied_envelope import (
 from processors.correlator import Applied, Correlator, snapshots_of
 from processors.dead_letter import dead_event_letter, undecodable_letter
 from processors.eviction import ROWS_PER_PASS_MIN, RowLoader, TableChange
+from processors.horizon import Horizon
 from processors.past import PastNeeded, PastSnapshot, decode_evicted, is_evicted
 from processors.snapshot_row import cut, snapshot_rows
 from runtime.metrics import ENTRIES_EMITTED, ENVELOPES_APPLIED, count_dead_letter
@@ -32,6 +34,7 @@ T = TypeVar("T")
 _ENTRIES_PER_BATCH: Final = 250
 # At most two an event, each smaller than its event.
 _OBSERVATIONS_PER_BATCH: Final = 2_000
+_HANDLED_PER_COUNT: Final = 64
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,6 +52,9 @@ class Stage:
     def __init__(self, *, lost_after_us: int) -> None:
         self._lost_after_us: Final = lost_after_us
         self._correlators: dict[int, Correlator] = {}
+        # Of the records of all partitions, as of the last count.
+        self._surplus_share = 0.0
+        self._until_counted = 0
 
     @property
     def facts(self) -> int:
@@ -119,7 +125,7 @@ class Stage:
         self,
         partition: int,
         *,
-        horizon_us: int,
+        horizon: Horizon,
         inserted_offset: int,
         load_row: RowLoader,
         rows_min: int = ROWS_PER_PASS_MIN,
@@ -129,12 +135,24 @@ class Stage:
         Nothing of an envelope above `inserted_offset`, up to which the store has everything and
         nothing is ever handled again.
         """
-        return self._correlator(partition).evict(
-            horizon_us=horizon_us,
+        correlator = self._correlator(partition)
+        return correlator.evict(
+            horizon=horizon,
+            surplus=self._surplus_of(correlator, horizon.records_max),
             inserted_offset=inserted_offset,
             load_row=load_row,
             rows_min=rows_min,
         )
+
+    def _surplus_of(self, correlator: Correlator, records_max: int) -> int:
+        """How many records too many it holds: its share of those of all."""
+        if self._until_counted == 0:
+            # Counting looks at every workspace.
+            self._until_counted = _HANDLED_PER_COUNT
+            facts = self.facts
+            self._surplus_share = max(0.0, 1 - records_max / facts) if facts else 0.0
+        self._until_counted -= 1
+        return ceil(correlator.facts * self._surplus_share) if self._surplus_share else 0
 
     def _correlator(self, partition: int) -> Correlator:
         correlator = self._correlators.get(partition)

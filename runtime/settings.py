@@ -142,6 +142,13 @@ class Settings(BaseSettings):
         " the timeline store, more slowly. At least two hours above OPSTRAIL_LOST_AFTER_HOURS: less"
         " counts as that",
     )
+    records_max: int = Field(
+        250_000,
+        ge=1_000,
+        description="Records that correlation keeps in memory, in each process, about 3 kB each;"
+        " above it the oldest go before the horizon, those of the last OPSTRAIL_LOST_AFTER_HOURS"
+        " and two hours never",
+    )
     lost_after_hours: int = Field(
         24, ge=1, le=24 * 36_500, description="After how long an open record reads as lost"
     )
@@ -203,12 +210,13 @@ class Settings(BaseSettings):
 
     @property
     def horizon_us(self) -> int:
-        """How long correlation keeps records in memory.
+        """How long correlation keeps records in memory."""
+        return max(self.horizon_hours * 3_600_000_000, self.least_horizon_us)
 
-        Below this, ordinary open records would already need what memory let go of.
-        """
-        hours = max(self.horizon_hours, self.lost_after_hours + _HORIZON_ABOVE_LOST_HOURS)
-        return hours * 3_600_000_000
+    @property
+    def least_horizon_us(self) -> int:
+        """Below this, ordinary open records would already need what memory let go of."""
+        return (self.lost_after_hours + _HORIZON_ABOVE_LOST_HOURS) * 3_600_000_000
 
     @property
     def lost_after_us(self) -> int:

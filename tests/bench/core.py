@@ -23,6 +23,7 @@ from control.authenticator import Principal
 from control.roles import Role, effective_roles
 from ingest.acceptance import accept
 from ingest.media_type import MediaType
+from processors.horizon import Horizon
 from processors.past import PastMissingError
 from processors.stage import Stage
 from schemas.envelope import encode_envelope
@@ -50,6 +51,7 @@ _LOST_AFTER_US: Final = 24 * HOUR_US
 # The shortest horizon that settings allow with it.
 _HORIZON_US: Final = 26 * HOUR_US
 _HORIZON_HOURS: Final = _HORIZON_US // HOUR_US
+_HORIZON: Final = Horizon(longest_us=_HORIZON_US, least_us=_HORIZON_US, records_max=10_000_000)
 _ENVELOPES_PER_EVICTION: Final = 16  # as under Faust
 _ENVELOPES_PER_REPETITION: Final = (10, 60)
 _WARM_UP_ENVELOPES: Final = 20
@@ -179,7 +181,7 @@ class _Worker:
     def _evict(self) -> None:
         changes = self.stage.evict(
             0,
-            horizon_us=_HORIZON_US,
+            horizon=_HORIZON,
             inserted_offset=self._offset - 1,
             load_row=self.table.get,
         )

@@ -425,13 +425,11 @@ async def test_one_request_finds_out_that_the_database_hangs_and_the_next_do_not
     clocks.passed_s += 5
     control.hold(10)
 
-    waits_s = []
+    before = control.reads
     for _ in range(3):
-        started_at_s = time.monotonic()
+        # The hanging read ends only with `release`: whoever gets an answer has not waited for it.
         await hasty.authenticate(created.text)
-        waits_s.append(time.monotonic() - started_at_s)
-    assert waits_s[0] >= 0.05
-    assert max(waits_s[1:]) < 0.02
+    assert control.reads == before + 1
 
     control.release()
     await hasty.close()
@@ -640,17 +638,16 @@ def _everything_in(authenticator: Authenticator) -> str:
 
 
 @pytest.mark.parametrize("control_url", ["sqlite"], indirect=True)
-async def test_checking_a_known_key_costs_less_than_20_us(control: FlakyControl) -> None:
+async def test_checking_a_known_key_asks_nobody(control: FlakyControl) -> None:
+    """What that costs: `python -m tests.bench.key_check`."""
     created = issue(control, "acme", expires_at=NOON + timedelta(days=1))
     authenticator = Authenticator(control, monotonic_s=time.monotonic, utc_now=lambda: NOON)
     await authenticator.authenticate(created.text)
 
-    rounds_us = []
-    for _ in range(5):
-        started_at_s = time.perf_counter()
-        for _ in range(2_000):
-            await authenticator.authenticate(created.text)
-        rounds_us.append((time.perf_counter() - started_at_s) * 1e6 / 2_000)
+    before = control.reads
 
-    assert min(rounds_us) < 20
+    for _ in range(2_000):
+        await authenticator.authenticate(created.text)
+
+    assert control.reads == before
     await authenticator.close()

@@ -90,7 +90,9 @@ class _Workspace:
     name: str
     told_until_us: int
     mix: _Mix
+    # Those that were synced, newest last; runs state one of an earlier visit.
     commits: deque[str] = field(default_factory=lambda: deque(maxlen=_REMEMBERED_COMMITS))
+    new_commits: list[str] = field(default_factory=list)  # of the visit under way
     clients: list[str] = field(default_factory=list)
     endings: list[_Ending] = field(default_factory=list)
     new_runs: list[str] = field(default_factory=list)  # of the visit under way
@@ -217,6 +219,8 @@ class Story:
         # Nobody runs again in the same breath.
         workspace.runs.extend(workspace.new_runs)
         workspace.new_runs.clear()
+        workspace.commits.extend(workspace.new_commits)
+        workspace.new_commits.clear()
 
     def _start(self, since_us: int, now_us: int, *, late: float) -> int:
         random = self._random
@@ -268,8 +272,9 @@ class Story:
         random = self._random
         after = f"{random.getrandbits(160):040x}"
         before = workspace.commits[-1] if workspace.commits else f"{random.getrandbits(160):040x}"
-        workspace.commits.append(after)
         result = random.choices(("success", "failed", "conflict"), (90, 6, 4))[0]
+        if result == "success":
+            workspace.new_commits.append(after)
         return (
             f'{{"type":"workspace_sync","id":"{record_id(self.ledger.sender, number)}",'
             f'{self._shared(workspace, client)},"timestamp":"{text_of(at_us)}","result":"{result}",'

@@ -11,6 +11,7 @@ import pytest
 import processors.embedded
 from processors.embedded import EmbeddedPipeline
 from processors.embedded_state import EmbeddedState
+from processors.horizon import Horizon
 from processors.past_reader import PastReader
 from runtime.errors import LogUnavailableError
 from runtime.sqlite_log import SqliteLog
@@ -93,7 +94,9 @@ def test_a_call_that_fails_for_a_moment_loses_no_entry(
         tmp_path / "correlate.db",
         OwnWriter(store, organization),
         lost_after_us=LOST_AFTER_US,
-        horizon_us=2 * LOST_AFTER_US,
+        horizon=Horizon(
+            longest_us=2 * LOST_AFTER_US, least_us=2 * LOST_AFTER_US, records_max=1_000_000
+        ),
         past=PastReader(lambda: store, lost_after_us=LOST_AFTER_US),
         rows_max=1_000,
     )

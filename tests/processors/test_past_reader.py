@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 import processors.workspace
+from processors.horizon import Horizon
 from processors.past import PastMissingError, SyncsOf
 from processors.past_reader import PastReader
 from processors.stage import Outcome
@@ -18,6 +19,7 @@ from timeline.store import Store
 from timeline.writer import EntryWriter
 
 HORIZON_US = 26 * 3_600_000_000
+HORIZON = Horizon(longest_us=HORIZON_US, least_us=HORIZON_US, records_max=1_000_000)
 ROUNDS_MAX = 40
 
 
@@ -60,7 +62,7 @@ class StoredCore(Core):
         asyncio.run(self.writer.insert(batches, token=uuid.uuid4().hex))  # type: ignore[arg-type]
         for key, row in self.stage.evict(
             0,
-            horizon_us=HORIZON_US,
+            horizon=HORIZON,
             inserted_offset=offset,
             load_row=self.table.get,
             rows_min=1,

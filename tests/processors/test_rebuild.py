@@ -7,6 +7,7 @@ from zlib import crc32
 import pytest
 
 from processors.eviction import RowLoader
+from processors.horizon import Horizon
 from processors.past import PastNeeded, PastSnapshot
 from processors.rebuild import Rebuild, RebuildProgress
 from processors.rebuild_source import Message, WholePast
@@ -126,7 +127,7 @@ class Rebuilt:
             store,
             1,
             lost_after_us=LOST_AFTER_US,
-            horizon_us=horizon_us,
+            horizon=Horizon(longest_us=horizon_us, least_us=horizon_us, records_max=1_000_000),
             rows_max=rows_max,
             told=self._tell,
         )

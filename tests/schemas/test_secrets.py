@@ -143,8 +143,8 @@ def test_a_token_is_found_exactly_where_the_plain_pattern_finds_one(text: str) -
 def test_the_search_takes_time_in_proportion_to_the_text(piece: str) -> None:
     """By the plain pattern a text like this takes nine seconds."""
     long = " ".join([piece * (160_000 // len(piece)), "eyJa"]).replace("eyJa.eyJ", "eyJa. eyJ")
-    started_s = time.perf_counter()
+    started_s = time.thread_time()
 
     looks_like_secret(long)
 
-    assert time.perf_counter() - started_s < 2
+    assert time.thread_time() - started_s < 2

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import processors.workspace
+from processors.horizon import Horizon
 from processors.past import PastMissingError, SyncsOf
 from processors.stage import Outcome
 from tests.simulation.core import LOST_AFTER_US, Core, requests_of
@@ -23,28 +24,34 @@ EVERYTHING = -1_000 * 24 * HOUR_US
 ROUNDS_MAX = 40
 
 
-@pytest.fixture(autouse=True, params=[0, 500])
+@pytest.fixture(autouse=True, params=[(0, 0), (500, 2), (500, 100)], ids=str)
 def read_back_max(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
-    """How much of what was read back stays."""
-    monkeypatch.setattr(processors.workspace, "READ_BACK_MAX", request.param)
-    most: int = request.param
+    """How much of what was read back stays; beside how many last syncs of instances and commits."""
+    read_back, last_syncs = request.param
+    monkeypatch.setattr(processors.workspace, "READ_BACK_MAX", read_back)
+    few = dict.fromkeys(SyncsOf, last_syncs)
+    monkeypatch.setattr(processors.workspace, "LAST_SYNCS_MAX", few)
+    most: int = read_back
     return most
-
-
-@pytest.fixture(autouse=True, params=[0, 2, None])
-def last_syncs_max(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """How many instances and commits keep their last sync; None: as many as in use."""
-    if request.param is not None:
-        few = dict.fromkeys(SyncsOf, request.param)
-        monkeypatch.setattr(processors.workspace, "LAST_SYNCS_MAX", few)
 
 
 class ForgetfulCore(Core):
     """A core that lets go of whatever it may after each envelope."""
 
-    def __init__(self, *, horizon_us: int, lag: Random | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        horizon_us: int,
+        lag: Random | None = None,
+        least_us: int | None = None,
+        records_max: int = 1_000_000,
+    ) -> None:
         super().__init__()
-        self.horizon_us = horizon_us
+        self.horizon = Horizon(
+            longest_us=horizon_us,
+            least_us=horizon_us if least_us is None else least_us,
+            records_max=records_max,
+        )
         self.store = PastStore(lost_after_us=LOST_AFTER_US)
         self.lag = lag
         self.questions = 0
@@ -67,7 +74,7 @@ class ForgetfulCore(Core):
     def evict(self, cut_short: int | None = None) -> None:
         changes = self.stage.evict(
             0,
-            horizon_us=self.horizon_us,
+            horizon=self.horizon,
             inserted_offset=self.store.inserted_offset,
             load_row=self.table.get,
             rows_min=1,
@@ -150,6 +157,37 @@ def test_a_month_with_a_horizon_of_two_days_holds_few_records_and_reads_as_witho
     assert forgetful.timeline() == kept.timeline()
     assert most < kept.stage.facts / 3 or read_back_max > 0
     assert len(forgetful.table) < len(kept.table) / 3
+
+
+def test_above_so_many_records_the_oldest_go_first_and_the_youngest_never(
+    read_back_max: int,
+) -> None:
+    deliveries = mixed_history(seed=5, count=1_500)
+    kept = Core()
+    month_us = 1_000 * 24 * HOUR_US
+    bounded = ForgetfulCore(horizon_us=month_us, least_us=48 * HOUR_US, records_max=100)
+    by_time = ForgetfulCore(horizon_us=48 * HOUR_US)
+    held: list[tuple[int, int]] = []
+    for request in requests_of(deliveries, 50):
+        for core in (kept, bounded, by_time):
+            core.send(request)
+        held.append((by_time.stage.facts, bounded.stage.facts))
+
+    assert bounded.timeline() == kept.timeline()
+    # It lets go by the passes it is asked for, and never of more than the shorter horizon would.
+    assert all(least <= found for least, found in held)
+    assert max(found for _, found in held) < kept.stage.facts / 2 or read_back_max > 0
+    assert len(bounded.table) < len(kept.table) / 2
+
+
+def test_nothing_goes_while_there_are_fewer_records_than_may_be() -> None:
+    core = ForgetfulCore(horizon_us=1_000 * 24 * HOUR_US, least_us=0, records_max=10_000)
+    for request in requests_of(mixed_history(seed=5, count=500), 50):
+        core.send(request)
+
+    assert core.store.inserted_offset > 0
+    assert core.stage.facts > 100
+    assert core.questions == 0
 
 
 # One record walks across the horizon
