@@ -20,7 +20,7 @@ import structlog
 
 from processors.correlate_lag import CorrelateLag
 from processors.embedded_state import EmbeddedState
-from processors.eviction import RowLoader
+from processors.eviction import ROWS_PER_PASS_MAX, RowLoader
 from processors.horizon import Horizon
 from processors.past import PastMissingError
 from processors.past_reader import PastReader
@@ -168,15 +168,22 @@ class EmbeddedPipeline:
         token = f"pipeline:v1:{PARTITION}:{after + 1}-{reached}"
         await self._repeat(lambda: self._insert(batches, token))
         self._repeat_now(lambda: self._state.inserted(reached))
-        changes = self._stage.evict(
-            PARTITION,
-            horizon=self._horizon,
-            inserted_offset=reached,
-            load_row=self._row,
-        )
-        self._repeat_now(lambda: self._state.change(changes))
+        self._evict(reached, passes_max=1 + len(outcomes) // ROWS_PER_PASS_MAX)
         self._lag.handled(PARTITION, reached, batches[-1]["received_at"])
         return reached
+
+    def _evict(self, inserted_offset: int, *, passes_max: int) -> None:
+        """Let go of what is old, as many rows as came."""
+        for _ in range(passes_max):
+            changes = self._stage.evict(
+                PARTITION,
+                horizon=self._horizon,
+                inserted_offset=inserted_offset,
+                load_row=self._row,
+            )
+            if not changes:
+                return
+            self._repeat_now(functools.partial(self._state.change, changes))
 
     async def _insert(self, batches: list[TimelineBatch], token: str) -> None:
         if not self._has_room():

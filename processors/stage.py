@@ -95,6 +95,7 @@ class Stage:
             letter = undecodable_letter(message, error, partition=partition, offset=offset)
             count_dead_letter(letter["reason"])
             return Outcome(batches=[_empty_batch(partition, offset)], dead_letters=[letter])
+        self._until_counted -= 1
         key = row_key(partition, envelope.key, offset)
         correlator = self._correlator(partition)
         if correlator.is_applied(envelope, offset):
@@ -146,12 +147,11 @@ class Stage:
 
     def _surplus_of(self, correlator: Correlator, records_max: int) -> int:
         """How many records too many it holds: its share of those of all."""
-        if self._until_counted == 0:
+        if self._until_counted <= 0:
             # Counting looks at every workspace.
             self._until_counted = _HANDLED_PER_COUNT
             facts = self.facts
             self._surplus_share = max(0.0, 1 - records_max / facts) if facts else 0.0
-        self._until_counted -= 1
         return ceil(correlator.facts * self._surplus_share) if self._surplus_share else 0
 
     def _correlator(self, partition: int) -> Correlator:

@@ -69,40 +69,26 @@ def failing(real: Callable[..., Any], times: int) -> Callable[..., Any]:
     return call
 
 
-@pytest.mark.parametrize(
-    ("owner", "method"),
-    [
-        (SqliteLog, "read"),
-        (EmbeddedState, "intend"),
-        (EmbeddedState, "inserted"),
-        (EmbeddedState, "change"),
-    ],
-)
-def test_a_call_that_fails_for_a_moment_loses_no_entry(
-    owner: type, method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(processors.embedded, "_RETRY_S", 0.01)
-    monkeypatch.setattr(owner, method, failing(getattr(owner, method), times=3))
+def played(folder: Path, envelopes: int, horizon_us: int) -> tuple[EmbeddedPipeline, int]:
+    """A pipeline that came to the end of a log and stopped; how many entries there are."""
     organization = f"org-{uuid.uuid4().hex}"
     store = embedded_store()
-    log = SqliteLog(tmp_path / "events.db", inflight_bytes_max=1 << 24)
+    log = SqliteLog(folder / "events.db", inflight_bytes_max=1 << 24)
     asyncio.run(
-        log.append([envelope(organization, each) for each in range(ENVELOPES)], timeout_s=WAIT_S)
+        log.append([envelope(organization, each) for each in range(envelopes)], timeout_s=WAIT_S)
     )
     pipeline = EmbeddedPipeline(
         log,
-        tmp_path / "correlate.db",
+        folder / "correlate.db",
         OwnWriter(store, organization),
         lost_after_us=LOST_AFTER_US,
-        horizon=Horizon(
-            longest_us=2 * LOST_AFTER_US, least_us=2 * LOST_AFTER_US, records_max=1_000_000
-        ),
+        horizon=Horizon(longest_us=horizon_us, least_us=horizon_us, records_max=1_000_000),
         past=PastReader(lambda: store, lost_after_us=LOST_AFTER_US),
-        rows_max=1_000,
+        rows_max=10_000,
     )
 
     pipeline.start()
-    wait_until(lambda: pipeline.reached >= ENVELOPES, timeout_s=WAIT_S, what="the end of the log")
+    wait_until(lambda: pipeline.reached >= envelopes, timeout_s=WAIT_S, what="the end of the log")
     pipeline.stop()
     log.close()
 
@@ -111,4 +97,32 @@ def test_a_call_that_fails_for_a_moment_loses_no_entry(
         "SELECT uniqExact(id) FROM entries WHERE organization = {organization:String}",
         {"organization": organization},
     )
-    assert asyncio.run(store.rows(statement)) == [(ENVELOPES,)]
+    ((entries,),) = asyncio.run(store.rows(statement))
+    return pipeline, entries
+
+
+@pytest.mark.parametrize(
+    ("owner", "method"),
+    [(SqliteLog, "read"), (EmbeddedState, "intend"), (EmbeddedState, "inserted")],
+)
+def test_a_call_that_fails_for_a_moment_loses_no_entry(
+    owner: type, method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processors.embedded, "_RETRY_S", 0.01)
+    monkeypatch.setattr(owner, method, failing(getattr(owner, method), times=3))
+
+    _, entries = played(tmp_path, ENVELOPES, 2 * LOST_AFTER_US)
+
+    assert entries == ENVELOPES
+
+
+def test_a_step_lets_go_of_as_much_as_it_took_in_whatever_fails_for_a_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processors.embedded, "_RETRY_S", 0.01)
+    monkeypatch.setattr(EmbeddedState, "change", failing(EmbeddedState.change, times=3))
+    # One a minute; what is older than an hour goes.
+    pipeline, entries = played(tmp_path, 700, 3_600_000_000)
+
+    assert entries == 700
+    assert pipeline._stage.facts < 150
