@@ -11,6 +11,7 @@ from runtime.settings import Settings
 from schemas import topics
 
 _HOUR_MS: Final = 3_600_000
+_CHANGELOG_SEGMENT_BYTES: Final = 16 * 1024 * 1024
 
 
 async def make_topics(settings: Settings) -> list[str]:
@@ -35,7 +36,14 @@ async def make_topics(settings: Settings) -> list[str]:
 
 async def _make_missing(admin: AIOKafkaAdminClient, settings: Settings) -> list[str]:
     retained = {"retention.ms": str(settings.retention_hours * _HOUR_MS)}
-    compacted = {"cleanup.policy": "compact", "min.compaction.lag.ms": "60000"}
+    compacted = {
+        "cleanup.policy": "compact",
+        "min.compaction.lag.ms": "60000",
+        # The segment that is written to is never compacted, and each start reads all of it: by
+        # default up to a gigabyte a partition, almost all of it about what was let go of.
+        "segment.bytes": str(_CHANGELOG_SEGMENT_BYTES),
+        "segment.ms": str(_HOUR_MS),
+    }
     wanted = {
         topics.EVENTS: retained,
         topics.TIMELINE: retained,
