@@ -167,18 +167,16 @@ def test_above_so_many_records_the_oldest_go_first_and_the_youngest_never(
     month_us = 1_000 * 24 * HOUR_US
     bounded = ForgetfulCore(horizon_us=month_us, least_us=48 * HOUR_US, records_max=100)
     most = 0
-    told: list[Delivery] = []
+    first_told: dict[str, datetime] = {}
     for request in requests_of(deliveries, 50):
         kept.send(request)
         bounded.send(request)
-        told += request
         most = max(most, bounded.stage.facts)
+        for each in request:
+            if each.event["type"] != "cli_instance":
+                first_told.setdefault(each.event["id"], each.received_at)
         since = request[-1].received_at - timedelta(hours=48)
-        young = {
-            each.event["id"]
-            for each in told
-            if each.received_at > since and each.event["type"] != "cli_instance"
-        }
+        young = {record for record, received_at in first_told.items() if received_at > since}
         assert young <= ids_in_memory(bounded)
 
     assert bounded.timeline() == kept.timeline()
