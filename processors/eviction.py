@@ -89,7 +89,7 @@ class Eviction:
 
     def _looked_at(self, ripe: Iterable[Workspace]) -> list[Workspace]:
         """Those of which something is ripe, and a few of the others, in turn."""
-        quiet = list(islice((each for each in self._waiting), QUIET_WORKSPACES_PER_PASS))
+        quiet = list(islice(self._waiting, QUIET_WORKSPACES_PER_PASS))
         for each in quiet:
             # To the end of the queue.
             self._waiting[each] = self._waiting.pop(each)

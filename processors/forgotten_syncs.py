@@ -68,7 +68,10 @@ class ForgottenSyncs:
     def missing(
         self, record: Record, syncs: SyncIndex, since: Since, reach_last_us: int
     ) -> list[LatestSync]:
-        """What has to be asked before it can be told which sync was in force for `record`."""
+        """What has to be asked before it can be told which sync was in force for `record`.
+
+        Remembers it as unsure when memory alone cannot tell.
+        """
         asked = []
         for of, name, sync in _found(record, syncs):
             if not self._is_surely_latest(of, sync, since):

@@ -161,6 +161,10 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships n
             owned.add(messages, now_s)
             if owned.is_enough:
                 self._consumer.pause(partition)
+        await self._insert_due(now_s)
+        await self._tell_completeness()
+
+    async def _insert_due(self, now_s: float) -> None:
         due = {
             partition: ready
             for partition, owned in self._owned.items()
@@ -168,7 +172,6 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships n
         }
         if due:
             await self._insert(due)
-        await self._tell_completeness()
 
     def _due(self, owned: OwnedPartition, now_s: float) -> list[ConsumerRecord]:
         """The messages to insert now: a recorded range once it is whole, else what has waited."""

@@ -44,9 +44,7 @@ class Line:
     async def turn(self) -> list[tuple[int, list[int]]]:
         """What one turn inserts."""
         del self.inserted[:]
-        owned = self.sink._owned.items()
-        due = {each: ready for each, one in owned if (ready := self.sink._due(one, ENOUGH_S))}
-        await self.sink._insert(due)
+        await self.sink._insert_due(ENOUGH_S)
         return list(self.inserted)
 
 
