@@ -1,12 +1,12 @@
 """The entry of a record: the flat row that goes to the timeline. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from processors.explanation import explain_configuration, explain_link
 from processors.links import ConfiguredBy, Crowd, Link, Links, crowd_of
 from processors.record import Record
-from schemas.entry import ConfiguredByRow, LinkRow
+from schemas.entry import NO_GAP, ConfiguredByRow, LinkColumns
 from schemas.kinds import Flag
 from schemas.limits import US_PER_MS
 from schemas.records import COMMON_FIELDS, OwnField
@@ -77,7 +77,7 @@ def entry_row(record: Record, content: Content) -> dict[str, Any]:
         "flags": [flag.value for flag in content.flags],
         "received_at": record.received_at,
         "revision": revision_of(record.revision),
-        "links": [_link_row(link) for link in links.links],
+        **_link_columns(links.links),
         "configured_by": links.configured_by and _configured_by_row(links.configured_by),
     }
     for name in COMMON_FIELDS:
@@ -90,14 +90,16 @@ def entry_row(record: Record, content: Content) -> dict[str, Any]:
     return row
 
 
-def _link_row(link: Link) -> LinkRow:
+def _link_columns(links: Sequence[Link]) -> LinkColumns:
     return {
-        "rule": link.rule.value,
-        "target_kind": link.target_kind.value,
-        "target_id": link.target_id,
-        "confidence": link.confidence.value,
-        "gap_ms": None if link.gap_us is None else link.gap_us // US_PER_MS,
-        "explanation": explain_link(link),
+        "link_rule": [link.rule for link in links],
+        "link_target_kind": [link.target_kind for link in links],
+        "link_target_id": [link.target_id for link in links],
+        "link_confidence": [link.confidence for link in links],
+        "link_gap_ms": [
+            NO_GAP if link.gap_us is None else link.gap_us // US_PER_MS for link in links
+        ],
+        "link_explanation": list(map(explain_link, links)),
     }
 
 

@@ -16,7 +16,7 @@ from operator import itemgetter
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from runtime.metrics import INSERT_SECONDS, ROWS_INSERTED
-from schemas.entry import TimelineBatch
+from schemas.entry import LINK_COLUMNS, TimelineBatch
 from schemas.records import COMMON_FIELDS, own_columns
 from schemas.topics import REVISION_BITS, revision_of
 from timeline import ddl
@@ -41,9 +41,6 @@ _REQUIRED: Final = (
     *("received_at", "revision"),
 )
 _NULLABLE: Final = ("ended_at", "duration_ms", "unexplained")
-_LINK_FIELDS: Final = (
-    *("rule", "target_kind", "target_id", "confidence", "gap_ms", "explanation"),
-)
 _OF_ENVELOPE: Final = (
     *("organization", "workspace", "received_at", "partition", "offset"),
     *("actor", "actor_kind", "key_id"),
@@ -189,11 +186,11 @@ def entry_columns(batches: Sequence[TimelineBatch]) -> Columns:
     configured = [_configured_by(row) for row in rows]
     for name in _NO_CONFIGURED_BY:
         columns[f"configured_by_{name}"] = [found[name] for found in configured]
-    links = [row.get("links") or _NO_LINKS for row in rows]
-    for name in _LINK_FIELDS:
-        columns[f"link_{name}"] = [
-            [link[name] for link in found] if found else _NO_LINKS for found in links
-        ]
+    for name in LINK_COLUMNS:
+        columns[name] = _optional(rows, name, _NO_LINKS)
+    columns["link_gap_ms"] = [
+        [None if gap < 0 else gap for gap in gaps] for gaps in columns["link_gap_ms"]
+    ]
     columns["links_omitted"] = _optional(rows, "links_omitted", False)
     columns["flags"] = [row.get("flags") or _NO_LINKS for row in rows]
     return columns

@@ -347,7 +347,7 @@ def test_partitions_do_not_know_each_others_records() -> None:
 
     (batch,) = desk.handle(message_of(session(1)), 0, partition=2).batches
 
-    assert [entry["links"] for entry in batch["entries"]] == [[]]
+    assert [entry["link_rule"] for entry in batch["entries"]] == [[]]
     assert desk.stage.facts == 2
 
 

@@ -1,17 +1,25 @@
 """A link's id is the same wherever it is computed."""
 
+import copy
 import hashlib
+import json
 import uuid
 from typing import Any
 
+import pytest
+
+from schemas.codec import UndecodableError
 from schemas.entry import (
+    LINK_COLUMNS,
     LINK_NAMESPACE,
+    NO_GAP,
     TIMELINE_CODEC,
     EntryRow,
-    LinkRow,
+    LinkColumns,
     ObservationRow,
     SnapshotRow,
     TimelineBatch,
+    decode_batch,
     link_id,
     row_count,
 )
@@ -62,7 +70,7 @@ def test_what_an_entry_row_names_travels_on_the_log() -> None:
 
     assert TimelineBatch.__annotations__.keys() == names["timeline_batch"]
     assert EntryRow.__annotations__.keys() <= names["entry"]
-    assert LinkRow.__annotations__.keys() == names["link"]
+    assert LinkColumns.__annotations__.keys() <= EntryRow.__annotations__.keys()
     assert ObservationRow.__annotations__.keys() == names["observation"]
     assert SnapshotRow.__annotations__.keys() == names["snapshot"]
 
@@ -72,6 +80,30 @@ def test_a_batch_of_version_1_has_all_that_is_required_of_a_batch() -> None:
 
     assert TimelineBatch.__required_keys__ == batch.keys()
     assert row_count(batch) == 4
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_links_of_an_older_version_are_read_as_columns(version: int) -> None:
+    golden = GOLDEN_FOLDER / f"timeline_batch-{version}"
+    written = json.loads(golden.with_suffix(".json").read_text())["entries"][0]["links"]
+
+    entry, bare, *_ = decode_batch(golden.with_suffix(".avro").read_bytes())["entries"]
+
+    assert len(written) == 2
+    for name in ("rule", "target_kind", "target_id", "confidence", "explanation"):
+        assert entry[f"link_{name}"] == [link[name] for link in written]
+    assert entry["link_gap_ms"] == [95_000, NO_GAP]
+    assert "links" not in entry
+    assert [bare[name] for name in LINK_COLUMNS] == [[]] * len(LINK_COLUMNS)
+
+
+@pytest.mark.parametrize("name", LINK_COLUMNS)
+def test_lists_of_links_that_differ_in_length_are_refused(name: str) -> None:
+    batch = copy.deepcopy(CONTENT["timeline_batch"])
+    batch["entries"][0][name].pop()
+
+    with pytest.raises(UndecodableError, match="differ in length"):
+        decode_batch(TIMELINE_CODEC.encode(batch))
 
 
 def test_the_rows_of_a_batch_are_those_of_every_table() -> None:

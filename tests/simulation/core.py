@@ -5,7 +5,7 @@ from itertools import groupby
 from typing import Any
 
 from processors.stage import Outcome, Stage
-from schemas.entry import link_id
+from schemas.entry import NO_GAP, link_id
 from schemas.envelope import Envelope, Event, Sender, encode_envelope, envelope_key
 from schemas.kinds import Kind
 from schemas.records import RECORD_KINDS
@@ -149,20 +149,16 @@ def entry_json(row: dict[str, Any]) -> dict[str, Any]:
         **{name: found[name] for name in ("sync_id", "commit", "confidence", "behind")},
         "branch": found["branch"] or None,
     }
-    entry["links"] = [_link_json(row, link) for link in row["links"]]
+    columns = (row[f"link_{name}"] for name in ("rule", "target_kind", "target_id"))
+    rest = (row["link_confidence"], row["link_gap_ms"])
+    entry["links"] = [
+        {
+            "id": link_id(organization, workspace, rule, source, (kind, id_)),
+            "rule": rule,
+            "target": {"kind": kind, "id": id_},
+            "confidence": confidence,
+            **({} if gap_ms == NO_GAP else {"gap_ms": gap_ms}),
+        }
+        for rule, kind, id_, confidence, gap_ms in zip(*columns, *rest, strict=True)
+    ]
     return entry
-
-
-def _link_json(row: dict[str, Any], link: dict[str, Any]) -> dict[str, Any]:
-    target = (link["target_kind"], link["target_id"])
-    shown: dict[str, Any] = {
-        "id": link_id(
-            row["organization"], row["workspace"], link["rule"], (row["kind"], row["id"]), target
-        ),
-        "rule": link["rule"],
-        "target": {"kind": target[0], "id": target[1]},
-        "confidence": link["confidence"],
-    }
-    if link["gap_ms"] is not None:
-        shown["gap_ms"] = link["gap_ms"]
-    return shown

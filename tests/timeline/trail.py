@@ -6,7 +6,7 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
-from schemas.entry import ObservationRow, SnapshotRow, TimelineBatch
+from schemas.entry import LINK_COLUMNS, NO_GAP, ObservationRow, SnapshotRow, TimelineBatch
 from schemas.envelope import Event
 from schemas.event_json import event_json
 from schemas.times import parse_us
@@ -73,8 +73,16 @@ def _entry(
         "received_at": start_us,
         "revision": 1,
         **own,
+        **_link_columns(more.pop("links", [])),
         **more,
     }
+
+
+def _link_columns(links: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """`link_row`s as an entry holds them."""
+    columns = {name: [link[name.removeprefix("link_")] for link in links] for name in LINK_COLUMNS}
+    gaps = columns["link_gap_ms"]
+    return {**columns, "link_gap_ms": [NO_GAP if gap is None else gap for gap in gaps]}
 
 
 def snapshot_row(entry: Any, index: int = 0, **more: Any) -> SnapshotRow:
