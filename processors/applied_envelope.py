@@ -71,13 +71,13 @@ def encode_row(applied: AppliedEnvelope) -> bytes:
         "partition": applied.partition,
         "offset": applied.offset,
         "events": [event_datum(event) for event in applied.changes.events],
-        "emitted": [{"kind": key.kind.value, "id": id_bytes(key.id)} for key in applied.emitted],
-        "dead": [{"index": index, "reason": reason.value} for index, reason in applied.dead],
+        "emitted": [{"kind": key.kind, "id": id_bytes(key.id)} for key in applied.emitted],
+        "dead": [{"index": index, "reason": reason} for index, reason in applied.dead],
         "flagged": [
-            {"kind": key.kind.value, "id": id_bytes(key.id), "flag": reason.value}
+            {"kind": key.kind, "id": id_bytes(key.id), "flag": reason}
             for key, reason in applied.flagged
         ],
-        "past": [{"kind": key.kind.value, "id": id_bytes(key.id)} for key in applied.past],
+        "past": [{"kind": key.kind, "id": id_bytes(key.id)} for key in applied.past],
     }
     return _CODEC.encode(datum)
 

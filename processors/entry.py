@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from processors.explanation import explain_configuration, explain_link
+from processors.explanation import explain_configuration
 from processors.links import ConfiguredBy, Crowd, Link, Links, crowd_of
 from processors.record import Record
 from schemas.entry import NO_GAP, ConfiguredByRow, LinkColumns
@@ -62,19 +62,19 @@ def entry_row(record: Record, content: Content) -> dict[str, Any]:
     links = content.links
     fields = record.fields
     row: dict[str, Any] = {
-        "kind": record.kind.value,
+        "kind": record.kind,
         "id": record.id,
         "occurred_at": record.start,
         "ended_at": record.end if record.spec.end_field is not None else None,
         "duration_ms": record.duration_ms,
         "is_open": record.is_open,
-        "status": record.status.value,
+        "status": record.status,
         "actor": record.actor,
         "actor_kind": record.actor_kind,
         "key_id": record.key_id,
         "links_omitted": links.links_omitted,
         "unexplained": links.unexplained,
-        "flags": [flag.value for flag in content.flags],
+        "flags": list(content.flags),
         "received_at": record.received_at,
         "revision": revision_of(record.revision),
         **_link_columns(links.links),
@@ -99,7 +99,7 @@ def _link_columns(links: Sequence[Link]) -> LinkColumns:
         "link_gap_ms": [
             NO_GAP if link.gap_us is None else link.gap_us // US_PER_MS for link in links
         ],
-        "link_explanation": list(map(explain_link, links)),
+        "link_origin": [link.origin or "" for link in links],
     }
 
 
@@ -108,7 +108,7 @@ def _configured_by_row(configured_by: ConfiguredBy) -> ConfiguredByRow:
         "sync_id": configured_by.sync_id,
         "commit": configured_by.commit,
         "branch": configured_by.branch,
-        "confidence": configured_by.confidence.value,
+        "confidence": configured_by.confidence,
         "behind": configured_by.behind,
         "explanation": explain_configuration(configured_by),
     }

@@ -13,13 +13,11 @@ from typing import Final, NamedTuple, Protocol
 from processors.record import Record, RecordId
 from processors.sync_index import SyncIndex, after_sha, is_same_commit
 from processors.time_index import TimeIndex
-from schemas.kinds import Confidence, Kind, Rule
+from schemas.kinds import Confidence, Kind, Origin, Rule
 from schemas.limits import LINKS_PER_RULE_MAX
 
 # One more than is shown tells whether something was left out.
 _SEARCHED: Final = LINKS_PER_RULE_MAX + 1
-# The origin of links that a sender stated outright.
-_STATED: Final = "stated"
 
 
 class Neighbourhood(Protocol):
@@ -39,12 +37,12 @@ class Neighbourhood(Protocol):
 
 
 class Link(NamedTuple):
-    """`gap_us` for after and before only. `origin`: what both have in common, see `same_origin`."""
+    """`gap_us` for after and before only. `origin`: None where both have none in common."""
 
     rule: Rule
     target_kind: Kind
     target_id: str
-    origin: str | None
+    origin: Origin | None
     gap_us: int | None
 
     @property
@@ -160,11 +158,11 @@ def touched_by(record: Record, around: Neighbourhood) -> Iterator[Record]:
 def _run_links(run: Record, around: Neighbourhood) -> Links:
     links, is_omitted = _time_links(run, around.of_kind(Kind.SSH_SESSION))
     if (source := run.fields.get("retriggered_from")) is not None:
-        links.append(Link(Rule.RETRIGGERED_FROM, Kind.ACTION_RUN, source, _STATED, None))
+        links.append(Link(Rule.RETRIGGERED_FROM, Kind.ACTION_RUN, source, Origin.STATED, None))
     repeats = sorted(around.retriggers_of(run), key=lambda repeat: repeat.id, reverse=True)
     repeats.sort(key=lambda repeat: abs(repeat.start - run.start))
     links += (
-        Link(Rule.RETRIGGERED_AS, Kind.ACTION_RUN, repeat.id, _STATED, None)
+        Link(Rule.RETRIGGERED_AS, Kind.ACTION_RUN, repeat.id, Origin.STATED, None)
         for repeat in repeats[:LINKS_PER_RULE_MAX]
     )
     configured_by, is_not_synced = _configured_by(run, around.syncs)
@@ -212,12 +210,12 @@ def _time_links(record: Record, index: TimeIndex) -> tuple[list[Link], bool]:
     return links, is_omitted
 
 
-def same_origin(record: Record, other: Record) -> str | None:
-    """The CLI instance or actor both share, as a phrase; None when they share neither."""
+def same_origin(record: Record, other: Record) -> Origin | None:
+    """Whether both share their CLI instance or their actor; None when they share neither."""
     instance_id = record.fields.get("cli_instance_id")
     if instance_id is not None and instance_id == other.fields.get("cli_instance_id"):
-        return f"CLI instance {instance_id}"
-    return f"actor {record.actor}" if record.actor == other.actor else None
+        return Origin.CLI_INSTANCE
+    return Origin.ACTOR if record.actor == other.actor else None
 
 
 def _configured_by(record: Record, syncs: SyncIndex) -> tuple[ConfiguredBy | None, bool]:

@@ -30,7 +30,7 @@ class LinkColumns(TypedDict):
     link_target_id: list[str]
     link_confidence: list[str]
     link_gap_ms: list[int]  # NO_GAP where the rule has none
-    link_explanation: list[str]
+    link_origin: list[str]  # an Origin; '' of one that is only likely
 
 
 LINK_COLUMNS: Final = tuple(LinkColumns.__annotations__)
@@ -64,7 +64,8 @@ class EntryRow(TypedDict):
     link_target_id: NotRequired[list[str]]
     link_confidence: NotRequired[list[str]]
     link_gap_ms: NotRequired[list[int]]
-    link_explanation: NotRequired[list[str]]
+    link_origin: NotRequired[list[str]]
+    link_explanation: NotRequired[list[str]]  # of versions 1 and 2, which had no origin
     links_omitted: NotRequired[bool]
     unexplained: NotRequired[bool | None]
     flags: NotRequired[list[str]]
@@ -136,9 +137,15 @@ def decode_batch(message: bytes) -> TimelineBatch:
     return batch
 
 
+_OLD_COLUMNS: Final = (
+    *(name for name in LINK_COLUMNS if name != "link_origin"),
+    "link_explanation",
+)
+
+
 def _link_columns(links: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """Versions 1 and 2 held a record for each link."""
-    columns = {name: [link[name.removeprefix("link_")] for link in links] for name in LINK_COLUMNS}
+    """Versions 1 and 2 held a record for each link, which brought its sentence with it."""
+    columns = {name: [link[name.removeprefix("link_")] for link in links] for name in _OLD_COLUMNS}
     columns["link_gap_ms"] = [NO_GAP if gap is None else gap for gap in columns["link_gap_ms"]]
     return columns
 

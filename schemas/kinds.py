@@ -59,6 +59,14 @@ class Confidence(StrEnum):
     LIKELY = "likely"
 
 
+class Origin(StrEnum):
+    """What makes a link exact: what its two records have in common, or that it was stated."""
+
+    CLI_INSTANCE = "cli_instance"
+    ACTOR = "actor"
+    STATED = "stated"
+
+
 class DeadLetterReason(StrEnum):
     """Why something on the log did not become part of a record."""
 

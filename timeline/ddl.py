@@ -78,6 +78,9 @@ CONFIGURED_BY_COLUMNS: Final = (
     Column("configured_by_behind", "Bool", "Whether the workspace was already at another commit"),
     Column("configured_by_explanation", "String", "Why this sync, in a sentence"),
 )
+LINK_ORIGIN: Final = Column(
+    "link_origin", f"Array({FEW_VALUES})", "What the records of each link have in common, if any"
+)
 # One element a link, in the same place of each: an entry changes together with its links.
 LINK_COLUMNS: Final = (
     Column("link_rule", f"Array({FEW_VALUES})", "Rule of each link"),
@@ -85,7 +88,11 @@ LINK_COLUMNS: Final = (
     Column("link_target_id", "Array(String)", "Id of the record each link points to"),
     Column("link_confidence", f"Array({FEW_VALUES})", "exact or likely, of each link"),
     Column("link_gap_ms", "Array(Nullable(Int64))", "Gap of each link; rules after and before"),
-    Column("link_explanation", "Array(String)", "Why each link, in a sentence"),
+    # Of rows that versions before migration 7 wrote; the others' sentences are made when read.
+    Column(
+        "link_explanation", "Array(String)", "Why each link, in a sentence; empty: as origin says"
+    ),
+    LINK_ORIGIN,
 )
 # The three names of a host in one place: a search looks for any of them.
 HOSTS: Final = "[host_inventory_name, host_ansible_host, host_hostname_reported]"

@@ -5,13 +5,13 @@ the order of its kind's layout, without the columns by which the row is found.
 
 Must stay true:
 - An entry reads the same from its document as from its columns.
-- A document begins with the tag of its layout. One of another layout, as other versions make them,
-  is never guessed at.
+- A document begins with the tag of its layout. Those of older versions are read as well; one of a
+  layout that is not known is never guessed at.
 - A new kind changes the layout of no other.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any, Final, Literal
 
 import msgspec
@@ -36,14 +36,14 @@ class OtherLayoutError(Exception):
 
 def entry_of(organization: str, row: Sequence[Any]) -> EntryColumns:
     """The entry of a row of a SELECT of `DOCUMENTED`. Raises OtherLayoutError."""
-    layout = _LAYOUTS.get(row[1])
+    layout = _LAYOUTS.get((row[1], row[5][_TAG]))
     if layout is None:
         raise OtherLayoutError
     try:
         _, *inside = layout.decoder.decode(row[5])
     except msgspec.DecodeError as error:
         raise OtherLayoutError from error
-    entry = {**NOT_KNOWN, "organization": organization}
+    entry = {**NOT_KNOWN, **_ADDED, "organization": organization}
     entry.update(zip(_BESIDE, row, strict=False))
     entry.update(zip(layout.names, inside, strict=True))
     return entry
@@ -52,9 +52,13 @@ def entry_of(organization: str, row: Sequence[Any]) -> EntryColumns:
 class _Layout:
     """What the document of a kind holds, in which order."""
 
-    def __init__(self, kind: Kind) -> None:
+    def __init__(self, kind: Kind, *, without: Container[str] = ()) -> None:
         own = {field.column for field in RECORD_KINDS[kind].own_fields}
-        columns = [column for column in ddl.ENTRIES.columns if _is_inside(column.name, own)]
+        columns = [
+            column
+            for column in ddl.ENTRIES.columns
+            if _is_inside(column.name, own) and column.name not in without
+        ]
         # Types as well: the value of a column that changed its type would be another one.
         named = ",".join(f"{column.name} {column.type}" for column in columns)
         tag = hashlib.sha256(named.encode()).hexdigest()[:8]
@@ -97,15 +101,23 @@ def _type(sql: str) -> Any:
             return _TYPES[sql]
 
 
-_LAYOUTS: Final[dict[str, _Layout]] = {kind.value: _Layout(kind) for kind in RECORD_KINDS}
+_NEWEST: Final = {kind.value: _Layout(kind) for kind in RECORD_KINDS}
+# Columns that came later, with what they hold in the entries from before.
+_ADDED: Final[dict[str, Any]] = {ddl.LINK_ORIGIN.name: []}
+_OLDER: Final = {kind.value: _Layout(kind, without=_ADDED) for kind in RECORD_KINDS}
+_LAYOUTS: Final = {
+    (kind, layout.tag): layout for each in (_OLDER, _NEWEST) for kind, layout in each.items()
+}
+# Where it stands in a document: '["' is before it.
+_TAG: Final = slice(2, 10)
 # A kind that this version does not know gets none.
 DOCUMENT_SQL: Final = (
     "multiIf("
-    + ", ".join(f"kind = '{kind}', {layout.sql}" for kind, layout in _LAYOUTS.items())
+    + ", ".join(f"kind = '{kind}', {layout.sql}" for kind, layout in _NEWEST.items())
     + ", '')"
 )
 # Each stands in DOCUMENT_SQL.
-TAGS: Final = tuple(layout.tag for layout in _LAYOUTS.values())
+TAGS: Final = tuple(layout.tag for layout in _NEWEST.values())
 DOCUMENT: Final = Column(
     "document",
     "String",

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from schemas.entry import CONFIGURED_BY, link_id
+from schemas.explanation import explain_link
 from schemas.kinds import Kind, Status
 from schemas.records import COMMON_FIELDS, RECORD_KINDS, OwnField
 from schemas.times import format_us
@@ -89,13 +90,16 @@ def _configured_by(row: EntryColumns) -> Mapping[str, Any] | None:
 
 def _links(row: EntryColumns) -> list[dict[str, Any]]:
     links = []
-    for rule, kind, id_, confidence, gap_ms, explanation in zip(
-        row["link_rule"],
+    rules = row["link_rule"]
+    nothing = [""] * len(rules)
+    for rule, kind, id_, confidence, gap_ms, explanation, origin in zip(
+        rules,
         row["link_target_kind"],
         row["link_target_id"],
         row["link_confidence"],
         row["link_gap_ms"],
-        row["link_explanation"],
+        row["link_explanation"] or nothing,
+        row["link_origin"] or nothing,
         strict=True,
     ):
         link = {
@@ -106,7 +110,14 @@ def _links(row: EntryColumns) -> list[dict[str, Any]]:
         }
         if gap_ms is not None:
             link["gap_ms"] = gap_ms
-        link["explanation"] = explanation
+        link["explanation"] = explanation or explain_link(
+            rule,
+            kind,
+            gap_ms,
+            origin,
+            actor=row["actor"],
+            cli_instance_id=row["cli_instance_id"],
+        )
         links.append(link)
     return links
 

@@ -58,10 +58,10 @@ class Migration(NamedTuple):
     steps: Sequence[Step]
 
 
-def _add_own_columns(connection: Connection) -> None:
-    """A new kind brings its columns without a migration of its own."""
+def _add_columns(connection: Connection) -> None:
+    """What an entry has that an older version did not know: a new kind brings its own, too."""
     present = {row[0] for row in connection.rows(_COLUMNS)}
-    missing = [column for column in ddl.OWN_COLUMNS if column.name not in present]
+    missing = [column for column in ddl.ENTRIES.columns if column.name not in present]
     if missing:
         added = ", ".join(f"ADD COLUMN IF NOT EXISTS {column.ddl}" for column in missing)
         _command(connection, f"ALTER TABLE {ddl.ENTRIES.name} {added}")
@@ -106,7 +106,7 @@ MIGRATIONS: Final = (
         3,
         "entries by time",
         # A document holds every column, of kinds that are new here as well.
-        (_add_own_columns, ENTRY_TIMES, ENTRY_TIMES_VIEW, fill_entry_times),
+        (_add_columns, ENTRY_TIMES, ENTRY_TIMES_VIEW, fill_entry_times),
     ),
     Migration(4, "the access log", (ACCESS_LOG,)),
     Migration(5, "generations", (GENERATIONS,)),
@@ -115,6 +115,8 @@ MIGRATIONS: Final = (
         "workspaces of hosts",
         (HOST_WORKSPACES, HOST_WORKSPACES_VIEW, HOST_WORKSPACES_FILL),
     ),
+    # The number keeps older versions away: they would show links without a sentence.
+    Migration(7, "what linked records have in common", (_add_columns,)),
 )
 
 
@@ -161,7 +163,7 @@ def _migrate(connection: Connection, *, is_embedded: bool) -> list[int]:
             },
             token=f"migration:{migration.number}",
         )
-    _add_own_columns(connection)
+    _add_columns(connection)
     complete_view(connection)
     return [migration.number for migration in pending]
 

@@ -17,6 +17,7 @@ from schemas.kinds import Kind, Status
 from schemas.records import COMMON_FIELDS, RECORD_KINDS, ColumnType, OwnField, own_columns
 from timeline import ddl
 from timeline.column import TIME
+from timeline.explanation_sql import explain_link_sql
 from timeline.scope import Scope
 
 # What a query's own names and parameters must not begin with.
@@ -248,13 +249,24 @@ _LINK_ID: Final = (
     f" lower(hex(bitOr(bitAnd(reinterpretAsUInt8(substring({_LINK_DIGEST}, 9, 1)), 63), 128))),"
     f" {_link_digest_hex(10, 1)}, '-', {_link_digest_hex(11, 6)})"
 )
-_LINK_TYPE: Final = "Array(Tuple(String, String, String, String, Nullable(Int64), String))"
+_LINK_TYPE: Final = "Array(Tuple(String, String, String, String, Nullable(Int64), String, String))"
+_PADDED: Final = tuple(
+    f"arrayResize({_ROWS}.{column.name}, length({_ROWS}.link_rule))" for column in ddl.LINK_COLUMNS
+)
 _ALL_LINKS: Final = (
     f"arrayConcat(if({_IS_CONFIGURED}, CAST([('{CONFIGURED_BY}', '{Kind.WORKSPACE_SYNC.value}',"
     f" {_ROWS}.configured_by_sync_id, toString({_ROWS}.configured_by_confidence), NULL,"
-    f" {_ROWS}.configured_by_explanation)], '{_LINK_TYPE}'), CAST([], '{_LINK_TYPE}')),"
-    f" CAST(arrayZip({', '.join(f'{_ROWS}.{column.name}' for column in ddl.LINK_COLUMNS)}),"
-    f" '{_LINK_TYPE}'))"
+    f" {_ROWS}.configured_by_explanation, '')], '{_LINK_TYPE}'), CAST([], '{_LINK_TYPE}')),"
+    # Of explanations and origins a row has one alone.
+    f" CAST(arrayZip({', '.join(_PADDED)}), '{_LINK_TYPE}'))"
+)
+_EXPLANATION: Final = explain_link_sql(
+    rule=f"{_LINK}.1",
+    target_kind=f"{_LINK}.2",
+    gap_ms=f"{_LINK}.5",
+    origin=f"{_LINK}.7",
+    actor=f"{_ROWS}.actor",
+    cli_instance_id=f"{_ROWS}.cli_instance_id",
 )
 _LINKS: Final = View(
     name="links",
@@ -281,7 +293,12 @@ _LINKS: Final = View(
             "Milliseconds between the two; rules after and before only",
             f"{_LINK}.5",
         ),
-        ViewColumn("explanation", "String", "Why the two are linked, in a sentence", f"{_LINK}.6"),
+        ViewColumn(
+            "explanation",
+            "String",
+            "Why the two are linked, in a sentence",
+            f"if({_LINK}.6 != '', {_LINK}.6, {_EXPLANATION})",
+        ),
     ),
     source=f"{{database}}.{ddl.ENTRIES.name} AS {_ROWS} FINAL ARRAY JOIN {_ALL_LINKS} AS {_LINK}"
     " WHERE {on_workspace}",

@@ -186,7 +186,7 @@ def entry_columns(batches: Sequence[TimelineBatch]) -> Columns:
     configured = [_configured_by(row) for row in rows]
     for name in _NO_CONFIGURED_BY:
         columns[f"configured_by_{name}"] = [found[name] for found in configured]
-    for name in LINK_COLUMNS:
+    for name in (*LINK_COLUMNS, "link_explanation"):
         columns[name] = _optional(rows, name, _NO_LINKS)
     columns["link_gap_ms"] = [
         [None if gap < 0 else gap for gap in gaps] for gaps in columns["link_gap_ms"]

@@ -60,15 +60,6 @@ BY_FACTS: Final = "By facts in the state"
 BY_DENSITY: Final = "By events an hour in each workspace"
 WITH_EVICTION: Final = "Letting go of what is older than 26 hours"
 
-_PRINCIPAL: Final = Principal(
-    organization="bench",
-    actor="bench",
-    actor_kind=ActorKind.SERVICE,
-    key_id="bench",
-    roles=effective_roles({Role.SUBMIT}),
-    workspace_patterns=None,
-)
-
 
 def measure(console: Console, *, is_full: bool, is_profiled: bool) -> Result:
     """Run all cases."""
@@ -129,12 +120,22 @@ def _in_own_process(
     return found
 
 
-class _Log:
+class EnvelopeLog:
     """Envelopes without end, as ingest would make them; what a partition holds."""
 
-    def __init__(self, events_per_hour: int) -> None:
-        self._sendings: Final = sendings(_WORKSPACES, _BEGINNING_US, events_per_hour)
+    def __init__(
+        self, events_per_hour: int, *, since_us: int = _BEGINNING_US, organization: str = "bench"
+    ) -> None:
+        self._sendings: Final = sendings(_WORKSPACES, since_us, events_per_hour)
         self._random: Final = Random(1)
+        self._principal: Final = Principal(
+            organization=organization,
+            actor="bench",
+            actor_kind=ActorKind.SERVICE,
+            key_id="bench",
+            roles=effective_roles({Role.SUBMIT}),
+            workspace_patterns=None,
+        )
 
     def messages(self, count: int) -> list[bytes]:
         return [self._message(self._least_told()) for _ in range(count)]
@@ -146,7 +147,7 @@ class _Log:
     def _message(self, sending: Sending) -> bytes:
         body = sending.body(EVENTS_PER_ENVELOPE)
         received_at = max(each.told_until_us for each in self._sendings) + 1_000_000
-        accepted = accept(body, MediaType.JSON, principal=_PRINCIPAL, received_at=received_at)
+        accepted = accept(body, MediaType.JSON, principal=self._principal, received_at=received_at)
         assert not accepted.rejected, accepted.rejected[0]
         (envelope,) = accepted.envelopes
         return encode_envelope(envelope)
@@ -203,7 +204,7 @@ def _case(facts: int, rate: int, *, is_evicting: bool, is_profiled: bool) -> dic
     is_made_anew = fill < 10 * width
     events_per_s: list[float] = []
     # Code paths warm up on a state that is thrown away.
-    _Worker(is_evicting=is_evicting).handle(_Log(rate).messages(_WARM_UP_ENVELOPES))
+    _Worker(is_evicting=is_evicting).handle(EnvelopeLog(rate).messages(_WARM_UP_ENVELOPES))
     gc.collect()
     before_bytes = rss_bytes(os.getpid())
     log, worker = _filled(fill, rate, is_evicting=is_evicting)
@@ -235,14 +236,14 @@ def _case(facts: int, rate: int, *, is_evicting: bool, is_profiled: bool) -> dic
     }
 
 
-def _filled(envelopes: int, rate: int, *, is_evicting: bool) -> tuple[_Log, _Worker]:
-    log, worker = _Log(rate), _Worker(is_evicting=is_evicting)
+def _filled(envelopes: int, rate: int, *, is_evicting: bool) -> tuple[EnvelopeLog, _Worker]:
+    log, worker = EnvelopeLog(rate), _Worker(is_evicting=is_evicting)
     for messages in _portions(log, envelopes):
         worker.handle(messages)
     return log, worker
 
 
-def _portions(log: _Log, envelopes: int) -> Iterator[list[bytes]]:
+def _portions(log: EnvelopeLog, envelopes: int) -> Iterator[list[bytes]]:
     portion = 100  # more would weigh as much as the state
     for first in range(0, envelopes, portion):
         yield log.messages(min(portion, envelopes - first))

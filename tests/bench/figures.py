@@ -51,7 +51,7 @@ def write_report(
     console: Console,
 ) -> None:
     """Print a table, keep `{name}.json` in `folder`; in the docs too when asked."""
-    machine = _machine()
+    machine = machine_line()
     table = Table("question", *(f"{each} ms" for each in ("min", "median", "p95", "max", "target")))
     for each in figures:
         style = "" if each.is_reached else "bold red"
@@ -73,7 +73,8 @@ def _numbers(each: Figure) -> list[str]:
     return [f"{value:.0f}" for value in (each.least, each.median, each.p95, each.most, each.target)]
 
 
-def _machine() -> str:
+def machine_line() -> str:
+    """For the reader of a table."""
     load = os.getloadavg()[0]
     return (
         f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()},"

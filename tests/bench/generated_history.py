@@ -200,8 +200,7 @@ _COLUMNS: Final = {
     "link_target_id": f"if({_IS_LINKED}, [{_uuid(40)}, {_uuid(50)}], [])",
     "link_confidence": f"if({_IS_LINKED}, ['exact', 'likely'], [])",
     "link_gap_ms": f"if({_IS_LINKED}, [NULL, toNullable(toInt64(number % 3600000))], [])",
-    "link_explanation": f"if({_IS_LINKED}, ['both ran at the same time, same actor',"
-    " concat('ended ', toString(number % 60), ' min before the start, another origin')], [])",
+    "link_origin": f"if({_IS_LINKED}, ['actor', ''], [])",
     "unexplained": f"if(kind_ = '{_SESSION}', toNullable(NOT {_IS_LINKED}), NULL)",
     "flags": "if(cityHash64(number, 14) % 50 = 0, ['late'], [])",
     "received_at": _AT.format("start_us + if(open_, 0, length_us) + 500000"),

@@ -8,13 +8,12 @@ made once and kept beside its size; `--fresh` makes it anew.
 import argparse
 import contextlib
 import json
-import random
 import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,13 +34,9 @@ from runtime.settings import load_settings
 from runtime.sqlite_access_log import SqliteAccessLog
 from runtime.sqlite_log import SqliteLog
 from schemas.kinds import ActorKind
-from schemas.times import format_us
-from tests.bench.figures import Figure, figure, write_report
+from tests.bench.figures import Figure, figure, machine_line, write_report, write_section
 from tests.bench.generated_history import (
-    ACTORS,
-    BEGINNING_US,
     CLI_INSTANCES,
-    HOSTS_PER_WORKSPACE,
     ORGANIZATION,
     WORKSPACES,
     History,
@@ -51,28 +46,16 @@ from tests.bench.generated_history import (
     merge,
     revise,
 )
+from tests.bench.questions import HEADERS, Question, Questions
+from tests.bench.readers import EVENTS_PER_S, markdown, measure_together
 from tests.support.ports import free_port
 from timeline.migrations import migrate
-from timeline.statement import Statement
 from timeline.store import Store, open_store
 
-_HOUR_US: Final = 3_600_000_000
-_DAY_US: Final = 24 * _HOUR_US
-_MONTH_US: Final = 30 * _DAY_US
 _WARM_UP: Final = 3
 _EXPORT_ROWS: Final = 100
 _PAGE_ROWS: Final = 100
 _SETTLE_S: Final = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """`ask` makes the request of one repetition; `target_ms` is for the 95th percentile."""
-
-    name: str
-    target_ms: float
-    ask: Callable[[], tuple[str, dict[str, Any]]]
-    is_export: bool = False
 
 
 class AnyKey:
@@ -87,110 +70,6 @@ class AnyKey:
             roles=effective_roles({Role.ADMIN}),
             workspace_patterns=None,
         )
-
-
-class Questions:
-    """The questions, each time about something else; the same seed asks the same."""
-
-    def __init__(self, history: History, store: Store, seed: int) -> None:
-        self._history = history
-        self._random = random.Random(seed)
-        self._ids = [
-            (str(kind), str(id_))
-            for kind, id_ in store.read_now(
-                lambda connection: connection.rows(
-                    Statement(
-                        "SELECT kind, id FROM entry_ids WHERE kind != 'workspace_sync'"
-                        " AND cityHash64(id) % {share:UInt64} = 0 LIMIT 500",
-                        {"share": max(1, history.rows // 1_000)},
-                    )
-                )
-            )
-        ]
-
-    def all(self) -> list[Question]:
-        return [
-            Question("timeline, newest page", 100, lambda: ("/v1/timeline", {})),
-            Question("timeline, page at a random time", 100, self._page_at_random),
-            Question("a workspace's day", 100, self._workspace_day),
-            Question("a host's sessions", 100, self._host),
-            Question("what one person did in a week", 100, self._actor),
-            Question("failed runs, newest page", 100, self._failed),
-            Question("who was active at an instant", 100, self._active),
-            Question("a commit", 100, self._commit),
-            Question("one record by its id", 100, self._record),
-            Question("one case", 100, self._case),
-            Question("incident of 8 hours, one workspace", 100, self._incident),
-            Question("incident of 8 hours, all workspaces", 100, self._incident_anywhere),
-            Question("summary over a month, by workspace", 500, self._summary),
-            Question("deployments, newest page", 100, lambda: ("/v1/deployments", {})),
-            Question("deployments of one block version", 100, self._block_version),
-            Question("export of a month, first rows", 300, self._export, is_export=True),
-        ]
-
-    def _time(self, before_end_us: int = 0) -> int:
-        width = self._history.end_us - BEGINNING_US - before_end_us
-        return BEGINNING_US + int(self._random.random() * width)
-
-    def _workspace(self) -> int:
-        # As unevenly as the history: what is busy is asked for more often.
-        return int(WORKSPACES * self._random.random() ** 2.5)
-
-    def _period(self, width_us: int) -> dict[str, str]:
-        start = self._time(width_us)
-        return {"from": format_us(start), "to": format_us(start + width_us)}
-
-    def _page_at_random(self) -> tuple[str, dict[str, Any]]:
-        return "/v1/timeline", {"to": format_us(self._time())}
-
-    def _workspace_day(self) -> tuple[str, dict[str, Any]]:
-        workspace = f"workspace-{self._workspace():03}"
-        return "/v1/timeline", {"workspace": workspace, **self._period(_DAY_US)}
-
-    def _host(self) -> tuple[str, dict[str, Any]]:
-        number = self._random.randrange(HOSTS_PER_WORKSPACE)
-        host = f"server{number}.w{self._workspace()}.example.com"
-        return "/v1/ssh-sessions", {"host": host}
-
-    def _actor(self) -> tuple[str, dict[str, Any]]:
-        actor = f"user-{self._random.randrange(ACTORS)}"
-        return "/v1/timeline", {"actor": actor, **self._period(7 * _DAY_US)}
-
-    def _failed(self) -> tuple[str, dict[str, Any]]:
-        return "/v1/action-runs", {"status": "failed", "to": format_us(self._time())}
-
-    def _active(self) -> tuple[str, dict[str, Any]]:
-        return "/v1/timeline", {"active_at": format_us(self._time())}
-
-    def _commit(self) -> tuple[str, dict[str, Any]]:
-        return "/v1/timeline", {"commit": f"{self._random.randrange(1 << 40):010x}"}
-
-    def _record(self) -> tuple[str, dict[str, Any]]:
-        kind, id_ = self._random.choice(self._ids)
-        return f"/v1/records/{kind}/{id_}", {}
-
-    def _case(self) -> tuple[str, dict[str, Any]]:
-        kind, id_ = self._random.choice(self._ids)
-        return f"/v1/cases/{kind}/{id_}", {}
-
-    def _incident(self) -> tuple[str, dict[str, Any]]:
-        path, parameters = self._incident_anywhere()
-        return path, {**parameters, "workspace": f"workspace-{self._workspace():03}"}
-
-    def _incident_anywhere(self) -> tuple[str, dict[str, Any]]:
-        return "/v1/incidents", {"at": format_us(self._time() + 8 * _HOUR_US), "before": "8h"}
-
-    def _summary(self) -> tuple[str, dict[str, Any]]:
-        period = self._period(_MONTH_US)
-        return "/v1/action-runs/summary", {"group_by": "workspace", **period}
-
-    def _block_version(self) -> tuple[str, dict[str, Any]]:
-        number = self._random.randrange(14)
-        version = f"0.{self._random.randrange(self._history.days * 6 // 40)}"
-        return "/v1/deployments", {"block": f"block-{number}", "block_version": version}
-
-    def _export(self) -> tuple[str, dict[str, Any]]:
-        return "/v1/timeline", {"format": "ndjson", **self._period(_MONTH_US)}
 
 
 def main() -> None:
@@ -214,6 +93,9 @@ def main() -> None:
         console.print("merging each month into one part")
         merge(store)
         merged = _measure(store, history, options.repetitions, options.seed, console)
+        console.print("several readers at once")
+        with _served_store(store, history) as url:
+            together = measure_together(url, store, history)
         console.print("adding later revisions")
         revise(store, history, _next_revision(folder))
         try:
@@ -232,6 +114,19 @@ def main() -> None:
             is_for_docs=options.write_docs,
             console=console,
         )
+
+    about_readers = (
+        f"{options.rows:,} entries, each month one part; 12 s a row; each reader asks all questions"
+        " but the export, in an order of its own, the next as soon as it has its answer. What comes"
+        f" in is what correlate makes of {EVENTS_PER_S:,} events a second (9 links an entry),"
+        " inserted once a second by the same process, as far as it keeps up."
+    )
+    section = f"{about_readers}\n{machine_line()}.\n\n{markdown(together)}"
+    console.print(section)
+    kept = [asdict(each) for each in together]
+    (options.folder / "read-together.json").write_text(json.dumps(kept, indent=2) + "\n")
+    if options.write_docs:
+        write_section("read-together", section)
 
 
 def _next_revision(folder: Path) -> int:
@@ -266,6 +161,24 @@ def _store(folder: Path, history: History, is_fresh: bool, console: Console) -> 
 def _measure(
     store: Store, history: History, repetitions: int, seed: int, console: Console
 ) -> list[Figure]:
+    with (
+        _served_store(store, history) as url,
+        httpx.Client(base_url=url, timeout=60, headers=HEADERS) as client,
+    ):
+        figures = [
+            figure(
+                question.name,
+                [_ask(client, question) for _ in range(_WARM_UP + repetitions)][_WARM_UP:],
+                question.target_ms,
+            )
+            for question in track(Questions(history, store, seed).all(), "asking", console=console)
+        ]
+        return figures + _deep_pages(client, repetitions, min(1_000_000, history.rows // 2))
+
+
+@contextlib.contextmanager
+def _served_store(store: Store, history: History) -> Iterator[str]:
+    """The address of a read API on this store."""
     with tempfile.TemporaryDirectory(prefix="opstrail-bench-") as control_folder:
         control = open_control(f"sqlite:///{control_folder}/control.db")
         bootstrap(control)
@@ -284,21 +197,10 @@ def _measure(
             position_secret=b"bench",
             wall_clock=lambda: history.end_us,
         )
-        with _served(services) as url, httpx.Client(base_url=url, timeout=60) as client:
-            client.headers["Authorization"] = "Bearer bench"
-            questions = Questions(history, store, seed).all()
-            figures = [
-                figure(
-                    question.name,
-                    [_ask(client, question) for _ in range(_WARM_UP + repetitions)][_WARM_UP:],
-                    question.target_ms,
-                )
-                for question in track(questions, "asking", console=console)
-            ]
-            figures += _deep_pages(client, repetitions, min(1_000_000, history.rows // 2))
+        with _served(services) as url:
+            yield url
         access_log.close()
         control.close()
-    return figures
 
 
 def _ask(client: httpx.Client, question: Question) -> float:

@@ -220,6 +220,15 @@ ANSWERS: list[tuple[str, dict[str, Any] | None, list[list[Any]]]] = [
         [[id_of(1)], [id_of(2)]],
     ),
     (
+        "SELECT rule, explanation FROM links ORDER BY rule",
+        None,
+        [
+            ["after", "the session ended less than 1 s before the start; same actor alice"],
+            ["configured_by", "the last one"],
+            ["during", "the run overlaps in time; same actor alice"],
+        ],
+    ),
+    (
         "SELECT rule, target_kind, target_id, gap_ms FROM links ORDER BY rule",
         None,
         [

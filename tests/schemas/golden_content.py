@@ -161,10 +161,7 @@ _ENTRY: Final = {
     "link_target_id": [_SESSION_ID, _SESSION_ID],
     "link_confidence": ["likely", "exact"],
     "link_gap_ms": [95_000, -1],
-    "link_explanation": [
-        "95 s after the session of alice on db-3",
-        "overlaps the session of alice on db-3",
-    ],
+    "link_origin": ["", "cli_instance"],
     "links_omitted": True,
     "unexplained": True,
     "flags": ["actor_mismatch", "late"],

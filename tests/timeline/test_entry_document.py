@@ -10,6 +10,8 @@ from timeline import ddl
 from timeline.entry_document import DOCUMENT_SQL, TAGS, OtherLayoutError, entry_of
 
 KIND = "ssh_session"
+# What versions before migration 7 wrote, and never changes.
+OLDER_TAG = "31cf7801"
 
 
 def test_each_kind_has_a_layout_of_its_own() -> None:
@@ -58,15 +60,31 @@ def test_a_kind_that_is_not_known_is_of_another_layout() -> None:
         entry_of("org-1", ("acme", "new_kind", id_of(1), 1, 1, msgspec.json.encode(inside())))
 
 
+def test_a_document_from_before_links_had_an_origin_is_read() -> None:
+    names = [*_names()]
+    values = inside(link_explanation=["the run overlaps in time"], actor="anna")
+    del values[1 + names.index("link_origin")]
+    values[0] = OLDER_TAG
+
+    entry = entry_of("org-1", row(values))
+
+    assert set(entry) == {column.name for column in ddl.ENTRIES.columns}
+    assert (entry["actor"], entry["link_explanation"]) == ("anna", ["the run overlaps in time"])
+    assert entry["link_origin"] == []
+
+
 def inside(**chosen: Any) -> list[Any]:
     """What the document of a session holds."""
+    known = {name: value(name) for name in _names()} | chosen
+    tag = TAGS[list(RECORD_KINDS).index(KIND)]  # type: ignore[arg-type]
+    return [tag, *(known[name] for name in _names())]
+
+
+def _names() -> list[str]:
     own = {field.column for field in RECORD_KINDS[KIND].own_fields}  # type: ignore[index]
     beside = {"organization", "workspace", "kind", "id", "occurred_at", "revision"}
     others = {column.name for column in ddl.OWN_COLUMNS} - own
-    names = [column.name for column in ddl.ENTRIES.columns if column.name not in beside | others]
-    known = {name: value(name) for name in names} | chosen
-    tag = TAGS[list(RECORD_KINDS).index(KIND)]  # type: ignore[arg-type]
-    return [tag, *(known[name] for name in names)]
+    return [column.name for column in ddl.ENTRIES.columns if column.name not in beside | others]
 
 
 def value(name: str) -> Any:

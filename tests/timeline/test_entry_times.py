@@ -44,7 +44,7 @@ TEXTS = (
 
 
 def test_an_entry_reads_the_same_from_its_document_as_from_its_columns(trail: Trail) -> None:
-    links = [link_row(explanation=text, gap_ms=-(2**63)) for text in TEXTS]
+    links = [link_row(explanation=text, gap_ms=2**63 - 1) for text in TEXTS]
     trail.put(
         *(
             build(number, "10:00", reason=text, hostname=text, actor=text, links=links[:number])

@@ -79,8 +79,9 @@ def _entry(
 
 
 def _link_columns(links: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """`link_row`s as an entry holds them."""
-    columns = {name: [link[name.removeprefix("link_")] for link in links] for name in LINK_COLUMNS}
+    """`link_row`s as an entry holds them: with sentences if they have one, as older versions."""
+    names = [*LINK_COLUMNS, *({"link_explanation"} if links and "explanation" in links[0] else ())]
+    columns = {name: [link[name.removeprefix("link_")] for link in links] for name in names}
     gaps = columns["link_gap_ms"]
     return {**columns, "link_gap_ms": [NO_GAP if gap is None else gap for gap in gaps]}
 
@@ -106,7 +107,7 @@ def link_row(rule: str = "during", target: int = 7, **more: Any) -> dict[str, An
         "target_id": id_of(target),
         "confidence": "exact",
         "gap_ms": None,
-        "explanation": "ran during it",
+        "origin": "actor",
         **more,
     }
 
