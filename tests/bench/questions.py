@@ -1,9 +1,9 @@
 """What users ask, as `make bench ONLY=read` asks it: each time about something else."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from schemas.times import format_us
 from tests.bench.generated_history import (
@@ -20,6 +20,7 @@ from timeline.store import Store
 _HOUR_US: Final = 3_600_000_000
 DAY_US: Final = 24 * _HOUR_US
 _MONTH_US: Final = 30 * DAY_US
+RecordAddress: TypeAlias = tuple[str, str]  # kind and id
 # The bench takes any token.
 HEADERS: Final = {"Authorization": "Bearer bench"}
 
@@ -34,25 +35,26 @@ class Question:
     is_export: bool = False
 
 
+def some_ids(store: Store, history: History) -> list[RecordAddress]:
+    """Of runs and sessions all over the history, the same ones each time."""
+    statement = Statement(
+        "SELECT kind, id FROM entry_ids WHERE kind != 'workspace_sync'"
+        " AND organization = {organization:String}"
+        " AND cityHash64(id) % {share:UInt64} = 0 LIMIT 500",
+        {"organization": ORGANIZATION, "share": max(1, history.rows // 1_000)},
+    )
+    rows = store.read_now(lambda connection: connection.rows(statement))
+    return [(str(kind), str(id_)) for kind, id_ in rows]
+
+
 class Questions:
     """The questions, each time about something else; the same seed asks the same."""
 
-    def __init__(self, history: History, store: Store, seed: int) -> None:
+    def __init__(self, history: History, ids: Sequence[RecordAddress], seed: int) -> None:
+        """`ids`: the records to ask for."""
         self._history = history
         self._random = random.Random(seed)
-        self._ids = [
-            (str(kind), str(id_))
-            for kind, id_ in store.read_now(
-                lambda connection: connection.rows(
-                    Statement(
-                        "SELECT kind, id FROM entry_ids WHERE kind != 'workspace_sync'"
-                        " AND organization = {organization:String}"
-                        " AND cityHash64(id) % {share:UInt64} = 0 LIMIT 500",
-                        {"organization": ORGANIZATION, "share": max(1, history.rows // 1_000)},
-                    )
-                )
-            )
-        ]
+        self._ids = ids
 
     def all(self) -> list[Question]:
         return [

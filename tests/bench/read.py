@@ -46,7 +46,7 @@ from tests.bench.generated_history import (
     merge,
     revise,
 )
-from tests.bench.questions import HEADERS, Question, Questions
+from tests.bench.questions import HEADERS, Question, Questions, some_ids
 from tests.bench.readers import EVENTS_PER_S, markdown, measure_together
 from tests.support.ports import free_port
 from timeline.migrations import migrate
@@ -171,7 +171,9 @@ def _measure(
                 [_ask(client, question) for _ in range(_WARM_UP + repetitions)][_WARM_UP:],
                 question.target_ms,
             )
-            for question in track(Questions(history, store, seed).all(), "asking", console=console)
+            for question in track(
+                Questions(history, some_ids(store, history), seed).all(), "asking", console=console
+            )
         ]
         return figures + _deep_pages(client, repetitions, min(1_000_000, history.rows // 2))
 

@@ -22,7 +22,7 @@ from schemas.times import parse_us
 from tests.bench.core import EVENTS_PER_ENVELOPE, EnvelopeLog
 from tests.bench.figures import Figure, figure
 from tests.bench.generated_history import History
-from tests.bench.questions import DAY_US, HEADERS, Question, Questions
+from tests.bench.questions import DAY_US, HEADERS, Question, Questions, RecordAddress, some_ids
 from tests.bench.sent_events import USUAL_EVENTS_PER_HOUR
 from timeline import ddl
 from timeline.entry_times import ENTRY_TIMES
@@ -51,12 +51,13 @@ class Together:
 
 def measure_together(url: str, store: Store, history: History) -> list[Together]:
     """One case after the other: quiet, then while events come in."""
-    quiet = [_ask_together(url, store, history, readers) for readers in READERS]
+    ids = some_ids(store, history)
+    quiet = [_ask_together(url, history, ids, readers) for readers in READERS]
     seconds = _batches_by_second()
     busy = []
     for readers in READERS:
         with incoming(store, seconds) as came_in:
-            found = _ask_together(url, store, history, readers)
+            found = _ask_together(url, history, ids, readers)
             busy.append(Together(readers, came_in(), found.answers_per_s, found.times))
     for table in (ddl.ENTRIES, ENTRY_TIMES):
         drop = f"ALTER TABLE {table.name} DROP PARTITION {_INCOMING_PARTITION}"
@@ -123,14 +124,16 @@ def markdown(found: Sequence[Together]) -> str:
     return "\n".join(lines)
 
 
-def _ask_together(url: str, store: Store, history: History, readers: int) -> Together:
+def _ask_together(
+    url: str, history: History, ids: Sequence[RecordAddress], readers: int
+) -> Together:
     times_ms: list[float] = []
     begins_s = time.perf_counter() + _WARM_UP_S
     ends_s = begins_s + _SECONDS
 
     def read(seed: int) -> None:
         order = random.Random(seed)
-        questions = [each for each in Questions(history, store, seed).all() if not each.is_export]
+        questions = [each for each in Questions(history, ids, seed).all() if not each.is_export]
         with httpx.Client(base_url=url, timeout=60, headers=HEADERS) as client:
             while True:
                 started_s, ended_s = _ask(client, order.choice(questions))

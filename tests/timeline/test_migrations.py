@@ -1,5 +1,6 @@
 import multiprocessing
 import uuid
+from dataclasses import replace
 from multiprocessing.queues import Queue
 
 import pytest
@@ -45,7 +46,7 @@ def test_a_new_kind_brings_its_columns_along(trail: Trail, monkeypatch: pytest.M
     name = f"new_{uuid.uuid4().hex}"
     trail.put(run_entry(1))
     added = Column(name, "Nullable(Int64)", "It's new")
-    monkeypatch.setattr(ddl, "OWN_COLUMNS", (*ddl.OWN_COLUMNS, added))
+    monkeypatch.setattr(ddl, "ENTRIES", replace(ddl.ENTRIES, columns=(*ddl.ENTRIES.columns, added)))
 
     migrate(trail.store)
     migrate(trail.store)
