@@ -116,7 +116,7 @@ MIGRATIONS: Final = (
         (HOST_WORKSPACES, HOST_WORKSPACES_VIEW, HOST_WORKSPACES_FILL),
     ),
     # The number keeps older versions away: they would show links without a sentence.
-    Migration(7, "what linked records have in common", (_add_columns,)),
+    Migration(7, "what linked records have in common", (_add_columns, ddl.ENTRY_IDS_SMALL_BLOCKS)),
 )
 
 

@@ -67,7 +67,7 @@ def let_merge(store: Store) -> None:
         _command(store, f"SYSTEM START MERGES {table}")
 
 
-_TABLES: Final = (ddl.ENTRIES.name, ENTRY_TIMES.name)
+_TABLES: Final = (ddl.ENTRIES.name, ENTRY_TIMES.name, ddl.ENTRY_IDS.name)
 
 
 def _command(store: Store, sql: str) -> None:
