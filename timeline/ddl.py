@@ -28,7 +28,7 @@ _SETTINGS: Final[Mapping[str, int]] = {
     "parts_to_throw_insert": 3_000,
 }
 # What is read from a hundred places costs a compressed block of every column for each.
-SMALL_BLOCKS: Final[Mapping[str, int]] = {
+_SMALL_BLOCKS: Final[Mapping[str, int]] = {
     "min_compress_block_size": 4_096,
     "max_compress_block_size": 16_384,
 }
@@ -36,7 +36,7 @@ SMALL_BLOCKS: Final[Mapping[str, int]] = {
 # every column: small ones read three times as fast and take a tenth more room (decision 0011).
 _SCATTERED: Final[Mapping[str, int]] = {
     "index_granularity": 256,
-    **SMALL_BLOCKS,
+    **_SMALL_BLOCKS,
     # A month that nothing reaches any more becomes one part, in which FINAL has nothing to do.
     "min_age_to_force_merge_seconds": 6 * 3_600,
     "min_age_to_force_merge_on_partition_only": 1,
@@ -184,7 +184,7 @@ ENTRY_IDS: Final = Table(
     ),
     engine="ReplacingMergeTree",
     order_by="(organization, id, kind, workspace)",
-    settings={**_SETTINGS, **SMALL_BLOCKS},
+    settings={**_SETTINGS, **_SMALL_BLOCKS},
     settings_embedded=_FSYNC,
 )
 ENTRY_IDS_VIEW: Final = (
@@ -194,7 +194,7 @@ ENTRY_IDS_VIEW: Final = (
 # For tables that were there before; parts that are there are rewritten as they merge.
 ENTRY_IDS_SMALL_BLOCKS: Final = (
     f"ALTER TABLE {ENTRY_IDS.name} MODIFY SETTING"
-    f" {', '.join(f'{name} = {value}' for name, value in SMALL_BLOCKS.items())}"
+    f" {', '.join(f'{name} = {value}' for name, value in _SMALL_BLOCKS.items())}"
 )
 OBSERVATIONS: Final = Table(
     name="cli_observations",

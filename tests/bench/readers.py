@@ -11,7 +11,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import httpx
@@ -58,7 +58,7 @@ def measure_together(url: str, store: Store, history: History) -> list[Together]
     for readers in READERS:
         with incoming(store, seconds) as came_in:
             found = _ask_together(url, history, ids, readers)
-            busy.append(Together(readers, came_in(), found.answers_per_s, found.times))
+            busy.append(replace(found, events_per_s=came_in()))
     for table in (ddl.ENTRIES, ENTRY_TIMES):
         drop = f"ALTER TABLE {table.name} DROP PARTITION {_INCOMING_PARTITION}"
         store.write_now(lambda connection: connection.command(drop))  # noqa: B023
