@@ -10,9 +10,10 @@ Must stay true:
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Final, TypeAlias
 
 import structlog
@@ -249,6 +250,11 @@ class Authenticator:
     def _note(self, key_id: str, day: date) -> None:
         with self._control.writing() as connection:
             note_use(connection, key_id, day)
+
+
+def open_authenticator(control: Control) -> Authenticator:
+    """By the clocks of this machine. Raises as `Authenticator` does."""
+    return Authenticator(control, monotonic_s=time.monotonic, utc_now=lambda: datetime.now(UTC))
 
 
 def _known_key(key: Key, read_at_s: float) -> _KnownKey:

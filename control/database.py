@@ -16,7 +16,6 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from control.dialects import WRITES, open_engine
 from control.errors import ControlUnavailableError
-from control.migration import upgrade
 from control.tables import INSTALLATION
 
 _AWAY: Final = "The control database does not answer (OPSTRAIL_CONTROL_URL)."
@@ -61,6 +60,9 @@ class Control:
 
         Raises ControlUnavailableError; SettingsError when a newer version made the database.
         """
+        # Alembic takes as long to import as all else here, and a process that serves needs none.
+        from control.migration import upgrade
+
         with self.writing() as connection:
             upgrade(connection)
 

@@ -11,14 +11,17 @@ import sqlite3
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url, text
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from runtime.errors import SettingsError
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
 
 _SETTING: Final = "OPSTRAIL_CONTROL_URL"
 # Execution option of a transaction that will write.
@@ -39,7 +42,7 @@ _POSTGRESQL_LIMITS: Final[Mapping[str, int]] = {
 # Any number does, as long as nobody else who shares the database takes the same.
 _TURN_LOCK: Final = 0x0B57_4A11
 
-Insert: TypeAlias = sqlite.Insert | postgresql.Insert
+Insert: TypeAlias = "sqlite.Insert | postgresql.Insert"
 
 
 def open_engine(url: str) -> Engine:
@@ -70,6 +73,9 @@ def take_turn(connection: Connection) -> None:
 def insert_into(connection: Connection, table: Table) -> Insert:
     """An INSERT that can say ON CONFLICT, in the dialect of `connection`."""
     if connection.dialect.name == "postgresql":
+        # Imported by then; where SQLite is used it need not be.
+        from sqlalchemy.dialects import postgresql
+
         return postgresql.insert(table)
     return sqlite.insert(table)
 

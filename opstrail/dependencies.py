@@ -2,15 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Final
 
 from control.database import open_control
-from runtime.kafka_log import KafkaLog
-from runtime.kafka_security import KafkaSecurity, kafka_security
+from opstrail.required_servers import ASK_TIMEOUT_S, ask_kafka
+from runtime.kafka_security import kafka_security
 from runtime.settings import Settings
 from timeline.store import open_store
-
-_ASK_TIMEOUT_S: Final = 5.0
 
 
 def dependencies(settings: Settings) -> dict[str, Callable[[], Awaitable[None]]]:
@@ -29,24 +26,10 @@ def dependencies(settings: Settings) -> dict[str, Callable[[], Awaitable[None]]]
     return asked
 
 
-async def ask_kafka(settings: Settings, security: KafkaSecurity | None = None) -> None:
-    """Return when the brokers answer. Raises LogUnavailableError, SettingsError."""
-    log = KafkaLog(
-        settings.kafka_bootstrap,
-        partitions=settings.partitions,
-        inflight_bytes_max=settings.inflight_bytes_max,
-        security=security or kafka_security(settings),
-    )
-    try:
-        await log.ping(timeout_s=_ASK_TIMEOUT_S)
-    finally:
-        await log.close()
-
-
 async def _ask_store(settings: Settings) -> None:
     store = open_store(settings)
     try:
-        await store.ping(timeout_s=_ASK_TIMEOUT_S)
+        await store.ping(timeout_s=ASK_TIMEOUT_S)
     finally:
         store.close()
 

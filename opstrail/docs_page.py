@@ -5,6 +5,7 @@ together of files of the package swagger-ui-bundle, and its Content-Security-Pol
 rest.
 """
 
+import asyncio
 from collections.abc import Mapping
 from functools import cache
 from pathlib import PurePath
@@ -17,8 +18,6 @@ from starlette.routing import Route
 from swagger_ui_bundle import swagger_ui_path  # type: ignore[import-untyped]
 
 from opstrail.docs_operations import ASSET_PATH, DOCS_PATH, OPENAPI_PATH
-from opstrail.openapi import openapi_document
-from opstrail.openapi_30 import as_openapi_30
 from query.missing import not_found
 
 _MEDIA_TYPES: Final[Mapping[str, str]] = {
@@ -82,7 +81,7 @@ def docs_routes() -> list[Route]:
 
 
 async def _openapi(request: Request) -> Response:
-    return Response(_document(), media_type="application/json")
+    return Response(await asyncio.to_thread(_document), media_type="application/json")
 
 
 async def _page(request: Request) -> Response:
@@ -92,7 +91,7 @@ async def _page(request: Request) -> Response:
 async def _asset(request: Request) -> Response:
     name = request.path_params["asset"]
     if name == _DOCUMENT:
-        return Response(_document_30(), media_type="application/json")
+        return Response(await asyncio.to_thread(_document_30), media_type="application/json")
     media_type = _MEDIA_TYPES.get(PurePath(name).suffix)
     content = _content(name)
     if media_type is None or content is None:
@@ -100,13 +99,20 @@ async def _asset(request: Request) -> Response:
     return Response(content, media_type=media_type, headers=_ASSET_HEADERS)
 
 
+# The document is made of all that any process answers, in a process that may answer little of it:
+# imported when somebody asks, and in a thread, because it takes half a second.
 @cache
 def _document() -> bytes:
+    from opstrail.openapi import openapi_document
+
     return msgspec.json.encode(openapi_document())
 
 
 @cache
 def _document_30() -> bytes:
+    from opstrail.openapi import openapi_document
+    from opstrail.openapi_30 import as_openapi_30
+
     return msgspec.json.encode(as_openapi_30(openapi_document()))
 
 

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import secrets
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Final
 
 from starlette.applications import Starlette
 
-from control.authenticator import Authenticator
+from control.authenticator import open_authenticator
 from control.bootstrap import bootstrap
 from control.database import Control, open_control
 from control.failed_authentications import FailedAuthentications
@@ -29,7 +28,8 @@ from processors.horizon import horizon_of
 from processors.past_reader import PastReader
 from processors.unreadable import STATE
 from query.app import query_routes
-from query.services import Lag, query_services
+from query.health import Lag
+from query.services import query_services
 from runtime.backup_archive import ACCESS, LOG
 from runtime.clock import wall_clock_us
 from runtime.errors import SettingsError
@@ -103,9 +103,7 @@ class Embedded:
             opened.callback(access_pipeline.stop)
             access_log = SqliteAccessLog(accesses)
             failed_authentications = FailedAuthentications(access_log, wall_clock=wall_clock_us)
-            authenticator = Authenticator(
-                control, monotonic_s=time.monotonic, utc_now=lambda: datetime.now(UTC)
-            )
+            authenticator = open_authenticator(control)
             secret = control.installation().position_secret
             services = query_services(
                 settings,

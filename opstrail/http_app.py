@@ -8,8 +8,7 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 
 from opstrail.docs_page import docs_routes
-from query.health import health_routes
-from query.services import Check, Lag
+from query.health import Check, Lag, health_routes
 from runtime.http import build_app
 
 

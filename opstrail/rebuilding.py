@@ -14,8 +14,8 @@ from typing import Final
 
 from control.database import open_control
 from opstrail.data_folder import FolderInUseError, owned
-from opstrail.distributed import require_clickhouse
 from opstrail.rebuild_report import RebuildReport
+from opstrail.required_servers import require_clickhouse
 from processors.horizon import horizon_of
 from processors.kafka_source import KafkaSource
 from processors.rebuild import Rebuild, RebuildProgress

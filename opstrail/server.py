@@ -6,6 +6,7 @@ import signal
 import ssl
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 
+import click
 import uvicorn
 import uvloop
 from starlette.types import ASGIApp
@@ -83,6 +84,11 @@ async def _serve(server: uvicorn.Server, host: str, port: int) -> None:
         raise SettingsError(
             f"OPSTRAIL_PORT: cannot listen on {host}:{port}; is it in use?"
         ) from error
+
+
+async def tell_listening(address: str) -> None:
+    """An `on_listening` for processes whose standard error is read by people and supervisors."""
+    click.echo(f"listening on {address}", err=True)
 
 
 def _address(server: uvicorn.Server) -> str:

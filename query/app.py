@@ -10,7 +10,7 @@ from query.cases import case_routes
 from query.dead_letters import dead_letter_routes
 from query.deployments import deployment_routes
 from query.gaps import gap_routes
-from query.health import health_routes
+from query.health import Check, health_routes
 from query.history import history_routes
 from query.incidents import incident_routes
 from query.instances import instance_routes
@@ -20,7 +20,7 @@ from query.organizations import organization_routes
 from query.positions import position_routes
 from query.principals import principal_routes
 from query.records import record_routes
-from query.services import Check, QueryServices
+from query.services import QueryServices
 from query.sql import sql_routes
 from query.summary import summary_routes
 from query.workspaces import workspace_routes

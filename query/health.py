@@ -1,19 +1,22 @@
 """/healthz, /readyz and /metrics: for those who run this, without a key."""
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, TypeAlias
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from query.access import json_response
-from query.services import Check, Lag
 from runtime.errors import UnavailableError
-from runtime.http import RETRY_AFTER_S, Problem, problem_response
+from runtime.http import RETRY_AFTER_S, Problem, json_response, problem_response
 from runtime.metrics import DEPENDENCY_UP
+
+# Returns when the dependency answers; raises an UnavailableError that says what is wrong.
+Check: TypeAlias = Callable[[], Awaitable[None]]
+# How far a stage is behind, in seconds; None when that is not known.
+Lag: TypeAlias = Callable[[], Awaitable[float | None]]
 
 CHECK_TIMEOUT_S: Final = 5.0
 _LAG_DIGITS: Final = 3

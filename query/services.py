@@ -2,7 +2,7 @@
 
 import contextlib
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,11 +20,6 @@ from runtime.metrics import WATERMARK_LAG_SECONDS, WATERMARK_PARTITION_LAG_SECON
 from runtime.settings import Settings
 from timeline.moment import Moment
 from timeline.store import Store
-
-# Returns when the dependency answers; raises an UnavailableError that says what is wrong.
-Check = Callable[[], Awaitable[None]]
-# How far a stage is behind, in seconds; None when that is not known.
-Lag = Callable[[], Awaitable[float | None]]
 
 
 class Authenticates(Protocol):

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, TypeAlias
 
+from clickhouse_connect.driver import options
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, DataError
 
@@ -18,6 +19,10 @@ from timeline.open_answer import OpenAnswer
 from timeline.statement import Statement
 
 Row: TypeAlias = Sequence[Any]
+
+# To find out whether an insert was given a frame or an array, the client imports pandas and NumPy:
+# 0.4 s and 80 MB in each process that inserts. It is given lists: let it think there are neither.
+vars(options).update(np=None, pd=None, pd_time_test=None)
 
 # What ClickHouse answers to a statement that is wrong in itself: unknown names and functions,
 # wrong types and numbers of arguments, syntax, parameters. Source: its ErrorCodes.cpp.

@@ -5,8 +5,7 @@ import sys
 
 import click
 
-from opstrail.dependencies import ask_kafka
-from opstrail.distributed import require_clickhouse, require_kafka
+from opstrail.required_servers import ask_kafka, require_clickhouse, require_kafka
 from runtime.settings import Settings
 
 

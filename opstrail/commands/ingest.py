@@ -2,7 +2,7 @@
 
 import click
 
-from opstrail.distributed import serve_ingest
+from opstrail.ingest_process import serve_ingest
 from opstrail.server import run
 from runtime.settings import Settings
 

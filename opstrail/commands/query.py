@@ -2,7 +2,7 @@
 
 import click
 
-from opstrail.distributed import serve_query
+from opstrail.query_process import serve_query
 from opstrail.server import run
 from runtime.settings import Settings
 

@@ -2,8 +2,8 @@
 
 import click
 
-from opstrail.distributed import run_sink
 from opstrail.server import run
+from opstrail.sink_process import run_sink
 from runtime.settings import Settings
 
 

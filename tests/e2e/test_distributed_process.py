@@ -1,9 +1,13 @@
-"""Each process of the distributed system killed in turn, while events stream in."""
+"""Each process of the distributed system killed in turn, while events stream in.
+
+All tests share one installation: they leave it running, but for the last one.
+"""
 
 import asyncio
 import itertools
 import os
 import subprocess
+import sys
 import threading
 import uuid
 from pathlib import Path
@@ -22,7 +26,7 @@ from tests.support.opstrail import (
     User,
     opstrail,
 )
-from tests.support.processes import wait_until
+from tests.support.processes import ChildProcess, wait_until
 
 EVENTS_PER_REQUEST = 20
 
@@ -40,13 +44,39 @@ def run(number: int) -> dict[str, Any]:
     }
 
 
-@pytest.fixture
-def system(tmp_path: Path, kafka_bootstrap: str, clickhouse_url: str, postgres_url: str) -> Any:
+@pytest.fixture(scope="module")
+def system(
+    tmp_path_factory: pytest.TempPathFactory,
+    kafka_bootstrap: str,
+    clickhouse_url: str,
+    postgres_url: str,
+) -> Any:
     system = DistributedOpstrail(
-        tmp_path, kafka=kafka_bootstrap, clickhouse=clickhouse_url, postgres=postgres_url
+        tmp_path_factory.mktemp("distributed"),
+        kafka=kafka_bootstrap,
+        clickhouse=clickhouse_url,
+        postgres=postgres_url,
     )
     yield system
     system.close()
+
+
+def loaded_libraries(process: ChildProcess) -> set[str]:
+    """Those of them that a process has mapped, whatever imported them, and when."""
+    maps = Path(f"/proc/{process.pid}/maps").read_text()
+    return {name for name in ("numpy", "pandas", "pyarrow") if f"/site-packages/{name}/" in maps}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+def test_a_process_that_has_worked_has_loaded_no_library_for_frames_and_arrays(
+    system: DistributedOpstrail,
+) -> None:
+    User(system).send(run(1))
+
+    loaded = {name: loaded_libraries(process) for name, process in system.processes.items()}
+    # What analysts get is made with these.
+    assert loaded.pop("query") == {"numpy", "pyarrow"}
+    assert loaded == {"ingest": set(), "correlate": set(), "sink": set()}
 
 
 def test_what_got_202_is_on_the_timeline_once_whichever_process_was_killed(
@@ -99,20 +129,7 @@ def test_what_got_202_is_on_the_timeline_once_whichever_process_was_killed(
     assert {event_id for _, event_id in accepted} <= set(found)
 
 
-def test_every_process_stops_cleanly_when_asked(system: DistributedOpstrail) -> None:
-    User(system).send(run(1))
-
-    for process in system.processes.values():
-        process.stop()
-
-    assert {name: process.exit_code for name, process in system.processes.items()} == dict.fromkeys(
-        system.processes, 0
-    )
-
-
-def test_init_may_be_repeated_and_prints_the_key_once(
-    system: DistributedOpstrail, tmp_path: Path
-) -> None:
+def test_init_may_be_repeated_and_prints_the_key_once(system: DistributedOpstrail) -> None:
     again = subprocess.run(
         opstrail("init"),
         env={**os.environ, **system.variables},
@@ -207,3 +224,14 @@ def test_state_survives_a_killed_correlate_process(system: DistributedOpstrail) 
     ]
     changed = user.get(f"/v1/records/action_run/{earlier['id']}")
     assert [link["rule"] for link in changed["links"]] == ["before"]
+
+
+def test_every_process_stops_cleanly_when_asked(system: DistributedOpstrail) -> None:
+    User(system).send(run(1))
+
+    for process in system.processes.values():
+        process.stop()
+
+    assert {name: process.exit_code for name, process in system.processes.items()} == dict.fromkeys(
+        system.processes, 0
+    )

@@ -20,8 +20,9 @@ from control.errors import ControlUnavailableError, UnknownKeyError
 from control.organizations import create_organization
 from control.roles import Role, effective_roles
 from query.app import build_query_app
+from query.health import Check
 from query.label_mirror import LabelMirror
-from query.services import Check, QueryServices
+from query.services import QueryServices
 from query.watermark_view import WatermarkView
 from runtime.key_rates import key_rates
 from runtime.settings import Settings
