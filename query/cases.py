@@ -12,14 +12,15 @@ from starlette.routing import Route
 
 from query.access import reading_route
 from query.completeness import is_complete
-from query.lists import entries_json
 from query.record_address import read_addressed, record_address
 from query.services import QueryServices
 from schemas.kinds import Kind, Rule
 from schemas.times import format_us
 from timeline.cursor import Cursor
+from timeline.entry_json import entries_json
 from timeline.entry_query import read_named_places
 from timeline.entry_row import EntryColumns
+from timeline.environment_query import read_environments
 from timeline.gap_query import gap_json, read_gaps, these
 from timeline.neighbour_query import (
     Relation,
@@ -69,11 +70,13 @@ async def _case(services: QueryServices, request: Request, scope: Scope) -> Any:
     places = {place for found in (*neighbours.values(), work) for place in found.nearest}
     places |= _linked_elsewhere(record, named, lists)
     places |= _sync(record, named)
-    gaps, rows = await asyncio.gather(
+    workspaces = {record["workspace"], *(place.workspace for place in places)}
+    gaps, rows, environments = await asyncio.gather(
         read_gaps(store, scope.organization, these(around.instances), reach),
         read_at(store, scope, sorted(places), moment),
+        read_environments(store, scope.organization, workspaces),
     )
-    entry, *by_time = await entries_json(services, scope, [record, *rows], moment)
+    entry, *by_time = entries_json([record, *rows], environments, moment)
     by_key = {_key(other): other for other in by_time}
     links = {_target(link): _link(link) for link in reversed(entry["links"])}
     return {

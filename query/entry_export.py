@@ -22,7 +22,7 @@ from query.services import QueryServices
 from schemas.kinds import Kind
 from schemas.records import COMMON_FIELDS, RECORD_KINDS, ColumnType, OwnField, own_columns
 from timeline.cursor import read_cursor
-from timeline.entry_json import entry_json
+from timeline.entry_json import entries_json
 from timeline.entry_row import EntryColumns
 from timeline.environment_query import read_environments
 from timeline.filters import Filters
@@ -127,7 +127,7 @@ class EntryExport:
         moment = self.services.moment()
         async with aclosing(self._pages(moment)) as pages:
             async for rows, environments in pages:
-                yield await asyncio.to_thread(_items, rows, environments, moment)
+                yield await asyncio.to_thread(entries_json, rows, environments, moment)
 
     async def _batches(self, schema: pa.Schema) -> AsyncGenerator[pa.RecordBatch, None]:
         moment = self.services.moment()
@@ -159,20 +159,6 @@ class EntryExport:
             filters = replace(filters, cursor=cursor)
 
 
-def _items(
-    rows: Sequence[EntryColumns], environments: dict[str, str], moment: Moment
-) -> list[dict[str, Any]]:
-    return [
-        entry_json(
-            row,
-            environment=environments.get(row["workspace"]),
-            now_us=moment.now_us,
-            lost_after_us=moment.lost_after_us,
-        )
-        for row in rows
-    ]
-
-
 def _batch(
     rows: Sequence[EntryColumns],
     environments: dict[str, str],
@@ -180,7 +166,7 @@ def _batch(
     columns: Sequence[_Column],
     schema: pa.Schema,
 ) -> pa.RecordBatch:
-    items = _items(rows, environments, moment)
+    items = entries_json(rows, environments, moment)
     arrays = [
         pa.array(
             [row[column.path] for row in rows]

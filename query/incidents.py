@@ -5,7 +5,7 @@ Source: the contract, section 5.
 
 import asyncio
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
 from starlette.requests import Request
@@ -13,12 +13,11 @@ from starlette.routing import Route
 
 from query.access import reading_route
 from query.completeness import is_complete
-from query.lists import entries_json
 from query.services import QueryServices
 from schemas.limits import US_PER_S
 from schemas.times import format_us
-from timeline.configuration_query import read_configurations
-from timeline.cursor import Cursor
+from timeline.configuration_query import Configuration, read_configurations
+from timeline.entry_json import entries_json
 from timeline.environment_query import read_environments
 from timeline.gap_query import gap_json, read_gaps, these
 from timeline.incident_query import (
@@ -63,13 +62,15 @@ async def _incident(services: QueryServices, request: Request, scope: Scope) -> 
     )
     shown = [*places.before, *places.during]
     instances = dict(list(seen.instances.items())[:ROWS_MAX])
-    rows, configuration, tools, gaps = await asyncio.gather(
+    workspaces = {place.workspace for place in shown}
+    rows, configurations, environments, tools, gaps = await asyncio.gather(
         read_at(store, scope, shown, moment),
-        _configuration(services, scope, shown, incident.at_us),
+        read_configurations(store, scope, workspaces, incident.at_us),
+        read_environments(store, scope.organization, workspaces),
         read_tools(store, scope.organization, instances, incident),
         read_gaps(store, scope.organization, these(instances), incident.reach),
     )
-    entries = await entries_json(services, scope, rows, moment)
+    entries = entries_json(rows, environments, moment)
     running = {(place.kind, place.id, place.workspace) for place in places.during}
     before: list[Json] = []
     during: list[Json] = []
@@ -81,7 +82,7 @@ async def _incident(services: QueryServices, request: Request, scope: Scope) -> 
         "from": format_us(incident.from_us),
         "before": before,
         "during": during,
-        "configuration": configuration,
+        "configuration": [_configuration_json(each, environments) for each in configurations],
         "tools": [_tool_json(tool) for tool in tools],
         "actors": [_actor_json(counts) for counts in seen.actors],
         "gaps": [gap_json(gap) for gap in gaps.found],
@@ -124,25 +125,17 @@ def _before_us(text: str | None) -> int:
     return duration_us
 
 
-async def _configuration(
-    services: QueryServices, scope: Scope, shown: Sequence[Cursor], at_us: int
-) -> list[Json]:
-    """The sync in force at `at_us` of each workspace that is shown."""
-    workspaces = {place.workspace for place in shown}
-    found = await read_configurations(services.store, scope, workspaces, at_us)
-    environments = await read_environments(services.store, scope.organization, workspaces)
-    return [
-        {
-            "workspace": configuration.workspace,
-            "environment": environments.get(configuration.workspace),
-            "commit": configuration.commit,
-            "branch": configuration.branch or None,
-            "sync_id": configuration.sync_id,
-            "synced_at": format_us(configuration.synced_at),
-            "brought_by": configuration.brought_by,
-        }
-        for configuration in found
-    ]
+def _configuration_json(configuration: Configuration, environments: Mapping[str, str]) -> Json:
+    """The sync in force in one workspace."""
+    return {
+        "workspace": configuration.workspace,
+        "environment": environments.get(configuration.workspace),
+        "commit": configuration.commit,
+        "branch": configuration.branch or None,
+        "sync_id": configuration.sync_id,
+        "synced_at": format_us(configuration.synced_at),
+        "brought_by": configuration.brought_by,
+    }
 
 
 def _tool_json(tool: ToolSeen) -> Json:

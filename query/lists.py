@@ -12,7 +12,7 @@ from query.export_format import other_parameters
 from query.export_pages import export_form, page_sizes, with_watermark
 from query.services import QueryServices
 from schemas.kinds import Kind
-from timeline.entry_json import entry_json
+from timeline.entry_json import entries_json
 from timeline.entry_row import EntryColumns
 from timeline.environment_query import read_environments
 from timeline.filters import Filters, parse_filters
@@ -48,7 +48,7 @@ def _list_of(kind: Kind | None) -> Reading:
         moment = services.moment()
         page = await read_page(services.store, scope, filters, moment)
         return {
-            "items": await entries_json(services, scope, page.rows, moment),
+            "items": await shown_entries(services, scope, page.rows, moment),
             "next_cursor": page.next_cursor,
             "watermark": watermark,
         }
@@ -65,19 +65,11 @@ def _of_kind(filters: Filters, kind: Kind | None) -> Filters | None:
     return replace(filters, kinds=(kind.value,))
 
 
-async def entries_json(
+async def shown_entries(
     services: QueryServices, scope: Scope, rows: list[EntryColumns], moment: Moment
 ) -> list[dict[str, Any]]:
     """Entries as the API shows them, with the environments of their workspaces."""
     environments = await read_environments(
         services.store, scope.organization, (row["workspace"] for row in rows)
     )
-    return [
-        entry_json(
-            row,
-            environment=environments.get(row["workspace"]),
-            now_us=moment.now_us,
-            lost_after_us=moment.lost_after_us,
-        )
-        for row in rows
-    ]
+    return entries_json(rows, environments, moment)

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from query.access import reading_route
-from query.lists import entries_json
+from query.lists import shown_entries
 from query.record_address import read_addressed, record_address
 from query.services import QueryServices
 from timeline.scope import Scope
@@ -18,4 +18,4 @@ def record_routes(services: QueryServices) -> list[Route]:
 
 async def _record(services: QueryServices, request: Request, scope: Scope) -> Any:
     entry = await read_addressed(services, scope, record_address(request))
-    return (await entries_json(services, scope, [entry], services.moment()))[0]
+    return (await shown_entries(services, scope, [entry], services.moment()))[0]

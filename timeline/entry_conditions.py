@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 from schemas.kinds import Status
 from schemas.times import format_us
 from timeline import ddl
-from timeline.cursor import Order
+from timeline.cursor import Cursor, Order
 from timeline.filters import TEXT_COLUMNS, Filters, Period
 from timeline.moment import Moment
 from timeline.statement import Statement
@@ -31,21 +31,35 @@ STRETCHES: Final = Statement(
     f" count() FROM {ddl.ENTRIES.name} GROUP BY _partition_id"
 )
 
-# A server takes parameters of up to 128 KiB; a place has at most about 250 characters.
+# A server takes parameters of up to 128 KiB; an id has at most about 250 characters.
 PLACES_MAX: Final = 400
-# In the order of the table's key, so that its index finds each of them. An array that is stated as
-# it is: the result of a subquery is looked up four times as slowly.
-AT_PLACES: Final = (
-    f"(workspace, {ddl.HOUR}, kind, occurred_at, id) IN"
-    " {places:Array(Tuple(String, Int64, String, DateTime64(6, 'UTC'), String))}"
-)
 
 
-def place_key(
-    workspace: str, occurred_at: int, kind: str, id_: str
-) -> tuple[str, int, str, str, str]:
-    """One place as AT_PLACES takes it. `occurred_at` in µs."""
-    return (workspace, occurred_at // HOUR_US, kind, time_text(occurred_at), id_)
+def at_places(places: Sequence[Cursor], parameters: dict[str, Any], table: str) -> list[str]:
+    """On what stands at these places, and on what shares start and id with one of them: whoever
+    asks leaves that out.
+
+    Each column by itself: to prepare tuples of all takes the engine longer than to read the rows.
+    """
+    parameters |= {
+        "place_times": [place.occurred_at for place in places],
+        "place_ids": [place.id for place in places],
+    }
+    conditions = [
+        "toUnixTimestamp64Micro(occurred_at) IN {place_times:Array(Int64)}",
+        "id IN {place_ids:Array(String)}",
+    ]
+    if table == ddl.ENTRIES.name:
+        # Its index begins with them.
+        parameters |= {
+            "place_workspaces": sorted({place.workspace for place in places}),
+            "place_kinds": sorted({place.kind for place in places}),
+        }
+        conditions += [
+            "workspace IN {place_workspaces:Array(String)}",
+            "kind IN {place_kinds:Array(String)}",
+        ]
+    return conditions
 
 
 def portions(places: Sequence[T]) -> Iterator[Sequence[T]]:

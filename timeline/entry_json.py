@@ -1,16 +1,33 @@
 """An entry as the API shows it. Pure. Source: the contract, sections 4 and 5."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any, Final
 
 from schemas.entry import CONFIGURED_BY, link_id
 from schemas.explanation import explain_link
 from schemas.kinds import Kind, Status
-from schemas.records import COMMON_FIELDS, RECORD_KINDS, OwnField
+from schemas.records import COMMON_FIELDS, RECORD_KINDS
 from schemas.times import format_us
 from timeline.entry_row import EntryColumns
+from timeline.moment import Moment
 
 _BEFORE_OWN: Final = ("actor", "actor_kind", "key_id", *COMMON_FIELDS)
+
+
+def entries_json(
+    rows: Iterable[EntryColumns], environments: Mapping[str, str], moment: Moment
+) -> list[dict[str, Any]]:
+    """`environments`: of the rows' workspaces, where they have one."""
+    return [
+        entry_json(
+            row,
+            environment=environments.get(row["workspace"]),
+            now_us=moment.now_us,
+            lost_after_us=moment.lost_after_us,
+        )
+        for row in rows
+    ]
 
 
 def entry_json(
@@ -55,22 +72,30 @@ def _known(value: Any) -> Any:
 def _own_fields(row: EntryColumns) -> dict[str, Any]:
     """The fields of the entry's own kind; an object of which nothing is known is null."""
     own: dict[str, Any] = {}
-    for field in _own_fields_of(row["kind"]):
-        value = _known(row[field.column])
-        holder, _, inner = field.path.partition(".")
-        if not inner:
-            own[holder] = value
+    for name, parts in _own_columns(row["kind"]):
+        if isinstance(parts, str):
+            own[name] = _known(row[parts])
         else:
-            own.setdefault(holder, {})[inner] = value
-    for name, value in own.items():
-        if isinstance(value, dict) and all(part is None for part in value.values()):
-            own[name] = None
+            value = {part: _known(row[column]) for part, column in parts}
+            own[name] = None if all(part is None for part in value.values()) else value
     return own
 
 
-def _own_fields_of(kind: str) -> tuple[OwnField, ...]:
-    # A newer version may have written a kind that this one does not know.
-    return RECORD_KINDS[Kind(kind)].own_fields if kind in Kind._value2member_map_ else ()
+@cache
+def _own_columns(kind: str) -> tuple[tuple[str, str | tuple[tuple[str, str], ...]], ...]:
+    """Each field of the kind with its column; an object with the columns of its parts."""
+    if kind not in Kind._value2member_map_:
+        return ()  # a newer version may have written a kind that this one does not know
+    columns: dict[str, str | tuple[tuple[str, str], ...]] = {}
+    for field in RECORD_KINDS[Kind(kind)].own_fields:
+        holder, _, part = field.path.partition(".")
+        if not part:
+            columns[holder] = field.column
+        else:
+            before = columns.get(holder, ())
+            assert isinstance(before, tuple), field.path
+            columns[holder] = (*before, (part, field.column))
+    return tuple(columns.items())
 
 
 def _configured_by(row: EntryColumns) -> Mapping[str, Any] | None:

@@ -13,6 +13,7 @@ from timeline.connection import Connection
 from timeline.entry_times import ENTRY_TIMES
 from timeline.generation import Generations, Stage, generation_database, read_generations, say_stage
 from timeline.host_workspaces import HOST_WORKSPACES
+from timeline.long_entries import LONG_ENTRIES
 from timeline.migrations import migrate, migrate_generation
 from timeline.store import Store
 
@@ -20,7 +21,7 @@ from timeline.store import Store
 _OF_A_GENERATION: Final = (
     *(ddl.ENTRIES, ENTRY_TIMES, ddl.ENTRY_IDS, ddl.OBSERVATIONS, ddl.INSTANCES, ddl.SNAPSHOTS),
     *(ddl.CLIENT_SEQS, ddl.DEAD_LETTERS, ddl.WORKSPACE_REGISTER, ddl.WATERMARKS, ddl.WORKSPACES),
-    HOST_WORKSPACES,
+    *(HOST_WORKSPACES, LONG_ENTRIES),
 )
 
 

@@ -27,6 +27,7 @@ from timeline.host_workspaces import (
     HOST_WORKSPACES_FILL,
     HOST_WORKSPACES_VIEW,
 )
+from timeline.long_entries import LONG_ENTRIES, LONG_ENTRIES_FILL, LONG_ENTRIES_VIEW
 from timeline.statement import Statement
 from timeline.store import Store
 
@@ -117,6 +118,7 @@ MIGRATIONS: Final = (
     ),
     # The number keeps older versions away: they would show links without a sentence.
     Migration(7, "what linked records have in common", (_add_columns, ddl.ENTRY_IDS_SMALL_BLOCKS)),
+    Migration(8, "long entries", (LONG_ENTRIES, LONG_ENTRIES_VIEW, LONG_ENTRIES_FILL)),
 )
 
 

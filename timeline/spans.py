@@ -3,7 +3,8 @@
 Must stay true:
 - A record that is closed keeps its end in every later revision; an open one is over `lost_after`
   its start. So among what started longer ago than that, only closed revisions can still matter,
-  and the first that fits is as good as the newest.
+  and the first that fits is as good as the newest. Those that took longer than a day stand in
+  LONG_ENTRIES, so nothing else has to be read that started more than a day before.
 - Kind, workspace, start and actor of an entry never change: only on these may a condition look
   before the newest revision is chosen.
 
@@ -19,11 +20,8 @@ from timeline.column import Table
 from timeline.entry_conditions import HOUR_US, time_sql
 from timeline.entry_row import EntryColumns
 from timeline.entry_times import ENTRY_TIMES
+from timeline.long_entries import LONG_ENTRIES, LONG_US
 from timeline.scope import Scope
-
-# A record that ran longer than this is only met near its start: without a bound, each search would
-# read all that ever happened.
-LOOK_BACK_US: Final = 31 * 24 * 3_600 * US_PER_S
 
 # Up to so long, all that started before a period costs less than to ask which of it was open.
 _NEAR_US_MAX: Final = 2 * 24 * 3_600 * US_PER_S
@@ -78,72 +76,82 @@ def spans_sql(
     keys = [*scope.conditions(parameters), *conditions]
     find = _few if table == ddl.ENTRIES else _many
     more = "".join(f", `{name}`" for name in columns)
-    # One level of SELECT and not three: preparing such a statement costs more than running it.
+    wheres = [*find(keys, reach, lost_after_us, parameters), _long(keys)]
+    rows = " UNION ALL ".join(
+        f"SELECT workspace, kind, id, occurred_at, ended_at, is_open, revision{more} FROM {where}"
+        for where in wheres
+    )
     return (
         "SELECT workspace, toString(kind) AS kind_text, id,"
         " toUnixTimestamp64Micro(occurred_at) AS start_us,"
         " ifNull(toUnixTimestamp64Micro(ended_at),"
         f" start_us + if(is_open, {{lost_after:Int64}}, 0)) AS end_us, is_open{more}"
-        f" FROM {find(keys, reach, lost_after_us, parameters, more)}"
-        " ORDER BY revision DESC LIMIT 1 BY workspace, kind, occurred_at, id"
+        f" FROM ({rows}) ORDER BY revision DESC LIMIT 1 BY workspace, kind, occurred_at, id"
     )
 
 
 # Asked of the newest revision.
 TOUCHES: Final = "end_us >= {reach_start:Int64}"
 _STARTED: Final = f"occurred_at <= {time_sql('reach_end')}"
-_ENDED: Final = f"{ddl.END_AT} >= {time_sql('reach_start')}"
 _NEAR: Final = f"occurred_at >= {time_sql('near_start')}"
 
 
+def _long(keys: Sequence[str]) -> str:
+    """What took longer than a day."""
+    ended = f"ended_at >= {time_sql('reach_start')}"
+    return f"{LONG_ENTRIES.name} WHERE {' AND '.join((*keys, ended, _STARTED))}"
+
+
 def _few(
-    keys: Sequence[str], reach: Reach, lost_after_us: int, parameters: dict[str, Any], _: str
-) -> str:
-    """One pass over few rows. What may have been open is read with all its revisions."""
-    near = [_NEAR]
-    if lost_after_us > _NEAR_US_MAX:
-        near.append(_ever_open(ddl.ENTRIES, keys, reach, parameters))
-    where = [
-        *keys,
-        _hours(ddl.ENTRIES, "far", _far_us(reach, lost_after_us), reach.end, parameters),
-        _STARTED,
-        f"({_ENDED} OR {' AND '.join(near)})",
+    keys: Sequence[str], reach: Reach, lost_after_us: int, parameters: dict[str, Any]
+) -> list[str]:
+    """Few rows: all that started recently, with all its revisions."""
+    table = ddl.ENTRIES
+    if lost_after_us <= _NEAR_US_MAX:
+        recent = [_hours(table, "recent", _recent_us(reach, lost_after_us), reach.end, parameters)]
+        return [f"{table.name} WHERE {' AND '.join((*keys, *recent, _STARTED))}"]
+    recent = [_hours(table, "recent", _recent_us(reach), reach.end, parameters), _STARTED]
+    return [
+        f"{table.name} WHERE {' AND '.join((*keys, *conditions))}"
+        for conditions in (recent, _open_before(table, keys, reach, parameters))
     ]
-    return f"{ddl.ENTRIES.name} WHERE {' AND '.join(where)}"
 
 
 def _many(
-    keys: Sequence[str], reach: Reach, lost_after_us: int, parameters: dict[str, Any], more: str
-) -> str:
-    """Two passes: the table's index by end knows the first; where the other one stood beside it
-    with an OR, the engine would not ask that index.
+    keys: Sequence[str], reach: Reach, lost_after_us: int, parameters: dict[str, Any]
+) -> list[str]:
+    """The table's index by end knows what ended late enough, closed or begun; where what may have
+    been open stood beside it with an OR, the engine would not ask that index.
     """
-    far = _hours(ENTRY_TIMES, "far", _far_us(reach, lost_after_us), reach.end, parameters)
-    read = (
-        "SELECT workspace, kind, id, occurred_at, ended_at, is_open, revision"
-        f"{more} FROM {ENTRY_TIMES.name}"
-    )
-    by_end = " AND ".join((*keys, far, _STARTED, _ENDED))
-    near = _hours(ENTRY_TIMES, "near", parameters["near_start"], reach.start, parameters)
-    open_then = " AND ".join((*keys, near, _ever_open(ENTRY_TIMES, keys, reach, parameters)))
-    return f"({read} WHERE {by_end} UNION ALL {read} WHERE {open_then})"
+    table = ENTRY_TIMES
+    recent = _hours(table, "recent", _recent_us(reach), reach.end, parameters)
+    ended = (recent, _STARTED, f"{ddl.END_AT} >= {time_sql('reach_start')}")
+    return [
+        f"{table.name} WHERE {' AND '.join((*keys, *conditions))}"
+        for conditions in (ended, _open_before(table, keys, reach, parameters))
+    ]
 
 
-def _ever_open(table: Table, keys: Sequence[str], reach: Reach, parameters: dict[str, Any]) -> str:
-    """Few are open, and only of them a later revision may say that they were over before.
+def _open_before(
+    table: Table, keys: Sequence[str], reach: Reach, parameters: dict[str, Any]
+) -> tuple[str, str]:
+    """What was ever open of all that started before the period and may not be lost yet.
 
-    By their starts alone: whatever else starts at that moment does no harm, and to read ids takes
-    longer than all the rest.
+    Few are, and only of them a later revision may say that they were over before. By their starts
+    alone: whatever else starts at that moment does no harm, and to read ids takes longer than all
+    the rest.
     """
     near = _hours(table, "near", parameters["near_start"], reach.start, parameters)
-    return (
+    ever_open = (
         f"occurred_at IN (SELECT occurred_at FROM {table.name} WHERE {' AND '.join(keys)}"
         f" AND {near} AND {_NEAR} AND is_open)"
     )
+    return near, ever_open
 
 
-def _far_us(reach: Reach, lost_after_us: int) -> int:
-    return max(0, reach.start - max(LOOK_BACK_US, lost_after_us))
+def _recent_us(reach: Reach, least_us: int = 0) -> int:
+    """From when on starts are looked at, in µs: at least `least_us` before the period."""
+    return max(0, reach.start - max(LONG_US, least_us))
 
 
 def _hours(table: Table, name: str, first: int, last: int, parameters: dict[str, Any]) -> str:

@@ -26,6 +26,7 @@ from timeline import ddl
 from timeline.connection import Connection
 from timeline.entry_times import ENTRY_TIMES
 from timeline.host_workspaces import HOST_WORKSPACES
+from timeline.long_entries import LONG_ENTRIES
 from timeline.sql_error import told
 from timeline.sql_user import SECONDS_MAX, STREAM_SECONDS_MAX, new_query_id, query_id_stem
 from timeline.sql_values import arrow_batch, arrow_schema, json_column, type_name
@@ -42,7 +43,7 @@ _FILTERED: Final = tuple(
     for table in (
         *(ddl.ENTRIES, ENTRY_TIMES, ddl.ENTRY_IDS, ddl.OBSERVATIONS, ddl.INSTANCES, ddl.WORKSPACES),
         *(ddl.SNAPSHOTS, ddl.CLIENT_SEQS, ddl.DEAD_LETTERS, ddl.WORKSPACE_REGISTER),
-        HOST_WORKSPACES,
+        *(HOST_WORKSPACES, LONG_ENTRIES),
     )
 )
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]+", re.ASCII)

@@ -16,15 +16,14 @@ from typing import Any, Final, NamedTuple
 from timeline.connection import Connection
 from timeline.cursor import Cursor, Order, write_cursor
 from timeline.entry_conditions import (
-    AT_PLACES,
     PLACES_MAX,
     STRETCHES,
     active_parts,
+    at_places,
     between,
     bounds_of,
     key_conditions,
     narrowness,
-    place_key,
     portions,
     time_sql,
     value_conditions,
@@ -78,14 +77,15 @@ def read_places(
     places: Sequence[Cursor],
 ) -> Iterator[EntryColumns]:
     """The entries at these places, which are in the order of `filters`, that still fit."""
-    # Later places stand behind earlier ones, so their entries do.
     for portion in portions(places):
         statement = partial(entries_statement, scope, filters, moment, portion)
         if len({place.workspace for place in portion}) == 1:
             # In `entries` they share granules; by time each would stand in one of its own.
-            yield from read_by_columns(connection, statement, {place.kind for place in portion})
+            rows = read_by_columns(connection, statement, {place.kind for place in portion})
         else:
-            yield from read_whole(connection, scope, statement)
+            rows = read_whole(connection, scope, statement)
+        by_place = {_place(row): row for row in rows}
+        yield from (by_place[place] for place in portion if place in by_place)
 
 
 def _is_dense(
@@ -238,28 +238,26 @@ def entries_statement(
     table: str,
     columns: str,
 ) -> Statement:
-    """`columns` of the entries at these places whose highest revision fits, in order."""
-    parameters: dict[str, Any] = {
-        "places": [
-            place_key(place.workspace, place.occurred_at, place.kind, place.id) for place in places
-        ]
-    }
+    """`columns` of the entries at these places whose highest revision fits, in no order.
+
+    And of some that are not at these places (see `at_places`).
+    """
+    parameters: dict[str, Any] = {}
     keys = [
         *scope.conditions(parameters),
         *between(_window_of(places), parameters, table),
-        AT_PLACES,
+        *at_places(places, parameters, table),
     ]
     # All revisions at few places: cheaper to sort than to read FINAL, which reads whole ranges.
-    newest = (
-        f"SELECT * FROM {table} WHERE {' AND '.join(keys)}"
+    rest = (
+        f" FROM {table} WHERE {' AND '.join(keys)}"
         " ORDER BY revision DESC LIMIT 1 BY workspace, kind, occurred_at, id"
     )
-    values = value_conditions(filters, moment, parameters) or ["1"]
-    return Statement(
-        f"SELECT {columns} FROM ({newest}) WHERE {' AND '.join(values)}"
-        f" ORDER BY {_order('occurred_at', 'toString(kind)', filters.order)}",
-        parameters,
-    )
+    values = value_conditions(filters, moment, parameters)
+    if not values:
+        return Statement(f"SELECT {columns}{rest}", parameters)
+    newest = f"SELECT *{rest}"
+    return Statement(f"SELECT {columns} FROM ({newest}) WHERE {' AND '.join(values)}", parameters)
 
 
 def _order(time: str, kind: str, order: Order) -> str:

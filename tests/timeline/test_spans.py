@@ -31,8 +31,9 @@ def touching(trail: Trail, table: Table, lost_after_us: int) -> list[Found]:
 
 def revisions(chance: random.Random, number: int) -> list[dict[str, Any]]:
     """One record: closed at once, open to this day, or open first and closed later."""
-    start_us = REACH.end - int(chance.random() ** 2 * 8 * DAY_US) + HOUR_US
-    length_us = chance.choice((0, HOUR_US, DAY_US, 4 * DAY_US))
+    length_us = chance.choice((0, HOUR_US, DAY_US, 4 * DAY_US, 70 * DAY_US))
+    back_us = max(8 * DAY_US, length_us)
+    start_us = REACH.end - int(chance.random() ** 2 * back_us) + HOUR_US
     build = chance.choice((run_entry, session_entry))
     open_, closed = (
         build(number, format_us(start_us), end)

@@ -19,13 +19,13 @@ from tests.timeline.trail import (
     session_entry,
     sync_entry,
 )
-from timeline.cursor import read_cursor
+from timeline.cursor import Cursor, read_cursor
 from timeline.entry_row import EntryColumns
 from timeline.environment_query import WorkspaceRow, mirror_workspaces
-from timeline.filters import parse_filters
+from timeline.filters import Filters, parse_filters
 from timeline.moment import Moment
 from timeline.scope import Scope
-from timeline.timeline_query import places_statement, read_page
+from timeline.timeline_query import places_statement, read_page, read_places
 from timeline.windows import Window
 
 HOUR_US = 3_600 * 1_000_000
@@ -377,3 +377,25 @@ def test_a_big_page_reads_the_same_as_many_small_ones(trail: Trail, order: str) 
 
     assert len(small) == 1_350
     assert [*first.rows, *rest.rows] == small
+
+
+def test_who_shares_start_and_id_with_one_that_is_wanted_is_not_shown(trail: Trail) -> None:
+    trail.put(run_entry(1), run_entry(2), session_entry(1))
+    trail.put(run_entry(1), run_entry(2), workspace="beta")
+    start_us, moment = at_us("10:00"), Moment(now_us=NOW_US, lost_after_us=LOST_AFTER_US)
+    wanted = [
+        Cursor(start_us, "action_run", id_of(1), "acme"),
+        Cursor(start_us, "action_run", id_of(2), "beta"),
+    ]
+
+    def read(*places: Cursor) -> list[Cursor]:
+        rows = trail.store.read_now(
+            lambda connection: list(
+                read_places(connection, Scope(trail.organization), Filters(), moment, places)
+            )
+        )
+        return [Cursor(*(row[name] for name in Cursor._fields)) for row in rows]
+
+    assert read(*wanted) == wanted
+    assert read(*wanted[::-1]) == wanted[::-1]
+    assert read(wanted[0]) == wanted[:1]
