@@ -1,9 +1,11 @@
 """The sink: audit.timeline → the timeline store, by plain aiokafka.
 
 Must stay true:
+- What waits in all partitions goes into one insert: the store pays by the insert, not by the row.
 - Before an insert, the exact range of each partition is recorded in the metadata of the committed
-  offset; after a crash, whoever owns the partition inserts exactly that range first. So a token
-  always names the same messages.
+  offset; after a crash, whoever owns partitions inserts exactly their ranges first. A token always
+  names the same messages. Where partitions were dealt to others meanwhile it is another token, and
+  rows stand twice until the store merges them: each answer takes them for one.
 - Inserted first, committed after. An insert whose outcome is unknown is repeated, never skipped.
 - Bounded: partitions with enough waiting are paused, and what is decoded at a time is so over all
   partitions. Whoever went without is first the next time.
@@ -15,7 +17,7 @@ Must stay true:
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Container, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple, TypeVar
 
 import structlog
@@ -38,7 +40,7 @@ from timeline.writer import EntryWriter
 
 T = TypeVar("T")
 
-TOKEN_VERSION: Final = "v1"
+TOKEN_VERSION: Final = "v2"
 # Below the group's limit of five minutes, with room for an insert and its commit.
 _RETRY_S: Final = 1.0
 _POLL_MS: Final = 50
@@ -165,27 +167,39 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships n
         await self._tell_completeness()
 
     async def _insert_due(self, now_s: float) -> None:
-        due = {
-            partition: ready
-            for partition, owned in self._owned.items()
-            if (ready := self._due(owned, now_s))
-        }
+        due = self._ranges() or self._waiting(now_s)
         if due:
             await self._insert(due)
 
-    def _due(self, owned: OwnedPartition, now_s: float) -> list[ConsumerRecord]:
-        """The messages to insert now: a recorded range once it is whole, else what has waited."""
-        if not owned.is_known:
-            return []
-        if owned.recorded_end is not None:
-            if not owned.is_range_whole:
-                return []
-            return [each for each in owned.waiting if each.offset < owned.recorded_end]
-        if not owned.waiting:
-            return []
-        if not owned.is_full and now_s - owned.since_s < self._wait_s:
-            return []
-        return owned.waiting[:MESSAGES_PER_INSERT_MAX]
+    def _ranges(self) -> dict[TopicPartition, list[ConsumerRecord]]:
+        """The messages of recorded ranges that are whole: on their own, as they were inserted."""
+        ranges: dict[TopicPartition, list[ConsumerRecord]] = {}
+        for partition, owned in self._owned.items():
+            end = owned.recorded_end
+            if not owned.is_known or end is None or not owned.is_range_whole:
+                continue
+            messages = [each for each in owned.waiting if each.offset < end]
+            if messages:
+                ranges[partition] = messages
+            else:
+                owned.recorded_end = None  # the log kept them no longer
+        return ranges
+
+    def _waiting(self, now_s: float) -> dict[TopicPartition, list[ConsumerRecord]]:
+        """What waits in all partitions, once it has waited for long enough in one of them."""
+        waiting = {
+            partition: owned
+            for partition, owned in self._owned.items()
+            if owned.is_known and owned.recorded_end is None and owned.waiting
+        }
+        if not any(
+            owned.is_full or now_s - owned.since_s >= self._wait_s for owned in waiting.values()
+        ):
+            return {}
+        return {
+            partition: owned.waiting[:MESSAGES_PER_INSERT_MAX]
+            for partition, owned in waiting.items()
+        }
 
     async def _insert(self, due: Mapping[TopicPartition, list[ConsumerRecord]]) -> None:
         owned = {partition: self._owned[partition] for partition in due}
@@ -206,20 +220,19 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships n
         }
         if not await self._committed(intended):
             return
-        for partition, (messages, batches) in decoded.items():
-            first, last = messages[0].offset, messages[-1].offset
-            token = f"sink:{TOKEN_VERSION}:{partition.topic}:{partition.partition}:{first}-{last}"
-            await self._until_stored(lambda: self._writer.insert(batches, token=token))  # noqa: B023
+        batches = [batch for _, (_, held) in sorted(decoded.items()) for batch in held]
+        token = insert_token({partition: messages for partition, (messages, _) in decoded.items()})
+        await self._until_stored(lambda: self._writer.insert(batches, token=token))
         done = {
             partition: OffsetAndMetadata(messages[-1].offset + 1, "")
             for partition, (messages, _) in decoded.items()
         }
         if not await self._committed(done):
             return
-        for partition, (messages, batches) in decoded.items():
+        for partition, (messages, held) in decoded.items():
             # After a rebalance in between, another object holds what is fetched anew.
             if self._owned.get(partition) is owned[partition]:
-                self._inserted(partition, owned[partition], messages, batches)
+                self._inserted(partition, owned[partition], messages, held)
 
     async def _committed(self, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> bool:
         """Whether the group took the commit; when not, the next owner repeats the range."""
@@ -346,6 +359,15 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships n
                 # Behind all the more: nothing else tells while the line stands.
                 self._tell_lag()
                 await asyncio.sleep(_RETRY_S)
+
+
+def insert_token(inserted: Mapping[TopicPartition, Sequence[ConsumerRecord]]) -> str:
+    """Names the topic, the partitions, the range of each and the version: the same for the same."""
+    ranges = [
+        f"{partition.topic}:{partition.partition}:{messages[0].offset}-{messages[-1].offset}"
+        for partition, messages in sorted(inserted.items())
+    ]
+    return f"sink:{TOKEN_VERSION}:{','.join(ranges)}"
 
 
 def range_metadata(end: int) -> str:

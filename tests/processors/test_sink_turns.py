@@ -24,7 +24,7 @@ class Line:
 
     def __init__(self, sink: Sink, partitions: int) -> None:
         self.sink: Final = sink
-        self.inserted: Final[list[tuple[int, list[int]]]] = []  # (partition, offsets)
+        self.inserts: Final[list[tuple[str, Sequence[TimelineBatch]]]] = []  # token, batches
         self.paused: Final[set[TopicPartition]] = set()
         for number in range(partitions):
             sink._owned[partition(number)] = OwnedPartition()
@@ -34,7 +34,7 @@ class Line:
         return {}
 
     async def insert(self, batches: Sequence[TimelineBatch], *, token: str) -> None:
-        self.inserted.append((int(token.split(":")[3]), [batch["offset"] for batch in batches]))
+        self.inserts.append((token, batches))
 
     def put(self, number: int, *offsets: int) -> OwnedPartition:
         owned = self.sink._owned[partition(number)]
@@ -42,10 +42,15 @@ class Line:
         return owned
 
     async def turn(self) -> list[tuple[int, list[int]]]:
-        """What one turn inserts."""
-        del self.inserted[:]
+        """What one turn inserts, all of it at once: partitions with the offsets of each."""
+        del self.inserts[:]
         await self.sink._insert_due(ENOUGH_S)
-        return list(self.inserted)
+        assert len(self.inserts) <= 1
+        inserted: dict[int, list[int]] = {}
+        for _, batches in self.inserts:
+            for batch in batches:
+                inserted.setdefault(batch["partition"], []).append(batch["offset"])
+        return list(inserted.items())
 
 
 def partition(number: int) -> TopicPartition:
@@ -123,8 +128,56 @@ def test_a_range_that_was_recorded_is_inserted_whole_however_much_it_is(
         line.put(1, *range(7)).recorded_end = 7
         line.put(1, 7, 8)
 
-        assert await line.turn() == [(0, [0, 1]), (1, [0, 1, 2, 3, 4, 5, 6])]
-        assert await line.turn() == [(1, [7, 8])]
+        assert await line.turn() == [(1, [0, 1, 2, 3, 4, 5, 6])]
+        assert await line.turn() == [(0, [0, 1]), (1, [7, 8])]
+
+    played(monkeypatch, 2, play)
+
+
+def test_ranges_that_were_recorded_together_are_inserted_with_their_token_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def play(line: Line) -> None:
+        line.put(0, 0, 1)
+        line.put(1, 5)
+        assert await line.turn() == [(0, [0, 1]), (1, [5])]
+        ((token, _),) = line.inserts
+        assert token == "sink:v2:audit.timeline:0:0-1,audit.timeline:1:5-5"
+
+        # As whoever comes after a crash fetches them, in another order and with more behind.
+        line.put(1, 5, 6).recorded_end = 6
+        line.put(0, 0, 1, 2).recorded_end = 2
+
+        assert sorted(await line.turn()) == [(0, [0, 1]), (1, [5])]
+        assert line.inserts[0][0] == token
+        assert sorted(await line.turn()) == [(0, [2]), (1, [6])]
+        assert line.inserts[0][0] != token
+
+    played(monkeypatch, 2, play)
+
+
+def test_a_range_that_the_log_kept_no_longer_holds_up_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def play(line: Line) -> None:
+        line.put(0, 7, 8).recorded_end = 7
+
+        assert await line.turn() == [(0, [7, 8])]
+
+    played(monkeypatch, 1, play)
+
+
+def test_what_waits_anywhere_goes_along_when_one_partition_has_waited_for_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def play(line: Line) -> None:
+        line.put(0, 0)
+        line.sink._owned[partition(1)].add([message(1, 0)], ENOUGH_S)
+
+        assert await line.turn() == [(0, [0]), (1, [0])]
+
+        line.sink._owned[partition(1)].add([message(1, 1)], ENOUGH_S)
+        assert await line.turn() == []
 
     played(monkeypatch, 2, play)
 
