@@ -47,7 +47,9 @@ _COPIED: Final = (
         for column in _COLUMNS
     )
     + f" FROM {ddl.ENTRIES.name}"
-    f" WHERE entries.ended_at > addMicroseconds(occurred_at, {LONG_US})"
+    # As numbers: no time, whatever it says, is to be too late to add a day to.
+    " WHERE toUnixTimestamp64Micro(entries.ended_at) - toUnixTimestamp64Micro(occurred_at)"
+    f" > {LONG_US}"
 )
 LONG_ENTRIES_VIEW: Final = (
     f"CREATE MATERIALIZED VIEW IF NOT EXISTS {LONG_ENTRIES.name}_view"
