@@ -25,6 +25,8 @@ demo: setup ## Play a small incident and print its timeline
 up: setup ## Run everything in one process, data in ./data
 	@$(BIN)/opstrail up
 
+# The tests start hundreds of processes: what is compiled is kept, whatever the shell says.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: setup ## Run all tests; real Kafka, ClickHouse and PostgreSQL are started
 	$(BIN)/pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 

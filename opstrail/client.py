@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -35,7 +36,7 @@ class Client:
             headers={"Authorization": f"Bearer {key}"},
             timeout=_TIMEOUT_S,
             # httpx itself would bring a list of CAs of its own.
-            verify=trust or ssl.create_default_context(),
+            verify=trust or _default_trust(url),
         )
 
     def get(
@@ -170,8 +171,22 @@ def client_of(settings: Settings) -> Client:
         raise RefusedError(
             "no API key: set OPSTRAIL_KEY, for instance to the content of DIR/admin.key"
         )
-    trust = client_context(settings, "ca_file", is_system_trusted=True)
+    trust = None
+    # Looked at without TLS too: a file that cannot be used is told before it is needed.
+    if settings.ca_file or _is_https(settings.url):
+        trust = client_context(settings, "ca_file", is_system_trusted=True)
     return Client(settings.url, key, trust=trust)
+
+
+def _default_trust(url: str) -> ssl.SSLContext:
+    """The system's CAs; by plain HTTP nobody: to read them is a sixth of what a command takes."""
+    if _is_https(url):
+        return ssl.create_default_context()
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def _is_https(url: str) -> bool:
+    return urlsplit(url).scheme == "https"
 
 
 def _object(answer: httpx.Response) -> dict[str, Any]:

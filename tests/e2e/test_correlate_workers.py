@@ -27,6 +27,9 @@ from tests.support.ports import free_port
 from tests.support.processes import ChildProcess, wait_until
 
 WORKSPACES = 40
+# Some hundred envelopes wait at each change of shares, and two cores keep up with the rest.
+PAUSE_S = 0.006
+ENOUGH = 200
 # The shortest that a broker takes by default: so long until the killed one's share is dealt anew.
 WORKER = """
 import processors.app
@@ -61,7 +64,7 @@ class Sending:
                 break
             for position in await log.append([envelope(number)], timeout_s=60):
                 self.offsets.setdefault(position.partition, []).append(position.offset)
-            await asyncio.sleep(0.002)
+            await asyncio.sleep(PAUSE_S)
         await log.close()
 
 
@@ -164,7 +167,7 @@ def test_every_envelope_is_handled_whoever_comes_and_goes(
         process.wait_until(lambda: restored(process) > before, timeout_s=60, what="its share")
 
     def send_more() -> None:
-        enough = sending.count + 300
+        enough = sending.count + ENOUGH
         wait_until(lambda: sending.count > enough, timeout_s=60, what="more envelopes")
 
     try:

@@ -15,6 +15,7 @@ from runtime.settings import load_settings
 from tests.e2e.test_correlate_workers import envelope
 from tests.support.opstrail import (
     PARTITIONS,
+    PLAIN_HTTP,
     DistributedOpstrail,
     EmbeddedOpstrail,
     User,
@@ -43,7 +44,7 @@ main()
 def metric(url: str, name: str) -> float:
     """Not a number while nobody listens."""
     try:
-        lines = httpx.get(f"{url}/metrics", timeout=10).text.splitlines()
+        lines = httpx.get(f"{url}/metrics", timeout=10, verify=PLAIN_HTTP).text.splitlines()
     except httpx.TransportError:
         return float("nan")
     (value,) = [line.rpartition(" ")[2] for line in lines if line.partition(" ")[0] == name]

@@ -38,6 +38,8 @@ REQUESTS = 40
 EVENTS_PER_REQUEST = 5
 # As often as the rebuild has something new to catch up with; all of it is read in the end.
 STREAM_WAIT_S = 0.1
+# Without a pause most of the machine would do nothing but read.
+READ_WAIT_S = 0.2
 # So few rows an insert that a rebuild takes long enough to be broken off.
 SLOWLY = {"OPSTRAIL_SINK_ROWS_MAX": "1"}
 WAIT_S = 90.0
@@ -167,7 +169,7 @@ class Reading:
 
     def _read(self) -> None:
         user = User(self._system)
-        while not self._is_over.is_set():
+        while not self._is_over.wait(READ_WAIT_S):
             answer = exported(user, self._team)
             if answer in self._allowed:
                 self.seen.append(self._allowed.index(answer))

@@ -1,3 +1,5 @@
+import ssl
+
 import pytest
 
 from opstrail.client import Client
@@ -51,3 +53,21 @@ def test_what_is_put_comes_back_as_it_stands(client: Client, server: AnsweringSe
     }
     assert server.asked[0].method == "PUT"
     assert server.asked[0].body == {"environment": "production"}
+
+
+@pytest.mark.parametrize("scheme", ["http", "https", "HTTPS"])
+def test_the_systems_authorities_are_read_for_https_alone(
+    scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[ssl.SSLContext] = []
+    context = ssl.create_default_context
+
+    def counted() -> ssl.SSLContext:
+        read.append(context())
+        return read[-1]
+
+    monkeypatch.setattr("ssl.create_default_context", counted)
+
+    Client(f"{scheme}://127.0.0.1:1", "a-key").close()
+
+    assert len(read) == (scheme != "http")

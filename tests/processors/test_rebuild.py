@@ -27,6 +27,8 @@ from timeline.watermark_query import read_watermarks
 from timeline.writer import insert_into
 
 PARTITIONS = 2
+# Some ten inserts a partition; each takes 20 ms.
+ROWS_MAX = 100
 _ROWS = (
     "SELECT * EXCEPT(revision), bitAnd(revision, 281474976710655) FROM entries FINAL ORDER BY ALL"
 )
@@ -116,7 +118,7 @@ class Rebuilt:
         store: Store,
         source: MemorySource,
         *,
-        rows_max: int = 20,
+        rows_max: int = ROWS_MAX,
         horizon_us: int = 7 * 24 * 3_600_000_000,
     ) -> None:
         self.past = WholePast(source, store, store.database)
@@ -210,7 +212,7 @@ def test_one_that_broke_off_in_the_second_partition_leaves_the_first_alone(
     source = MemorySource(log, {})
     source.fails_at = (1, 9)
     with pytest.raises(LogUnavailableError):
-        Rebuilt(store, source, rows_max=5).run()
+        Rebuilt(store, source, rows_max=20).run()
     source.read.clear()
 
     Rebuilt(store, source).run()
@@ -290,7 +292,7 @@ def test_what_memory_let_go_of_is_read_back_as_it_was_then(
     Watched.supplied.clear()
     monkeypatch.setattr("processors.rebuild.Stage", Watched)
 
-    Rebuilt(store, MemorySource(log, {}), rows_max=5, horizon_us=3_600_000_000).run()
+    Rebuilt(store, MemorySource(log, {}), rows_max=20, horizon_us=3_600_000_000).run()
 
     assert_whole(store, log)
     assert Watched.supplied
