@@ -76,10 +76,11 @@ def spans_sql(
     keys = [*scope.conditions(parameters), *conditions]
     find = _few if table == ddl.ENTRIES else _many
     more = "".join(f", `{name}`" for name in columns)
-    wheres = [*find(keys, reach, lost_after_us, parameters), _long(keys)]
+    parts = [(table, part) for part in find(keys, reach, lost_after_us, parameters)]
     rows = " UNION ALL ".join(
-        f"SELECT workspace, kind, id, occurred_at, ended_at, is_open, revision{more} FROM {where}"
-        for where in wheres
+        f"SELECT workspace, kind, id, occurred_at, ended_at, is_open, revision{more}"
+        f" FROM {searched.name} WHERE {' AND '.join((*keys, *part))}"
+        for searched, part in (*parts, (LONG_ENTRIES, _LASTED))
     )
     return (
         "SELECT workspace, toString(kind) AS kind_text, id,"
@@ -94,41 +95,35 @@ def spans_sql(
 TOUCHES: Final = "end_us >= {reach_start:Int64}"
 _STARTED: Final = f"occurred_at <= {time_sql('reach_end')}"
 _NEAR: Final = f"occurred_at >= {time_sql('near_start')}"
-
-
-def _long(keys: Sequence[str]) -> str:
-    """What took longer than a day."""
-    ended = f"ended_at >= {time_sql('reach_start')}"
-    return f"{LONG_ENTRIES.name} WHERE {' AND '.join((*keys, ended, _STARTED))}"
+# Of LONG_ENTRIES.
+_LASTED: Final = (f"ended_at >= {time_sql('reach_start')}", _STARTED)
 
 
 def _few(
     keys: Sequence[str], reach: Reach, lost_after_us: int, parameters: dict[str, Any]
-) -> list[str]:
+) -> list[tuple[str, ...]]:
     """Few rows: all that started recently, with all its revisions."""
     table = ddl.ENTRIES
     if lost_after_us <= _NEAR_US_MAX:
-        recent = [_hours(table, "recent", _recent_us(reach, lost_after_us), reach.end, parameters)]
-        return [f"{table.name} WHERE {' AND '.join((*keys, *recent, _STARTED))}"]
-    recent = [_hours(table, "recent", _recent_us(reach), reach.end, parameters), _STARTED]
+        recent_us = _recent_us(reach, lost_after_us)
+        return [(_hours(table, "recent", recent_us, reach.end, parameters), _STARTED)]
     return [
-        f"{table.name} WHERE {' AND '.join((*keys, *conditions))}"
-        for conditions in (recent, _open_before(table, keys, reach, parameters))
+        (_hours(table, "recent", _recent_us(reach), reach.end, parameters), _STARTED),
+        _open_before(table, keys, reach, parameters),
     ]
 
 
 def _many(
     keys: Sequence[str], reach: Reach, lost_after_us: int, parameters: dict[str, Any]
-) -> list[str]:
+) -> list[tuple[str, ...]]:
     """The table's index by end knows what ended late enough, closed or begun; where what may have
     been open stood beside it with an OR, the engine would not ask that index.
     """
     table = ENTRY_TIMES
     recent = _hours(table, "recent", _recent_us(reach), reach.end, parameters)
-    ended = (recent, _STARTED, f"{ddl.END_AT} >= {time_sql('reach_start')}")
     return [
-        f"{table.name} WHERE {' AND '.join((*keys, *conditions))}"
-        for conditions in (ended, _open_before(table, keys, reach, parameters))
+        (recent, _STARTED, f"{ddl.END_AT} >= {time_sql('reach_start')}"),
+        _open_before(table, keys, reach, parameters),
     ]
 
 
