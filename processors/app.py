@@ -1,4 +1,4 @@
-"""The correlate stage under Faust: the only file that knows Faust.
+"""The correlate stage under Faust; only this file and `faust_transport` know Faust.
 
 Must stay true:
 - The agent's body never raises: Faust commits past what raised. What cannot be processed becomes a
@@ -12,21 +12,14 @@ Must stay true:
 """
 
 import asyncio
-import contextlib
 import logging
-import os
-import sys
 from collections.abc import Callable
 from time import monotonic
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import faust
 import structlog
-from aiokafka.errors import KafkaError
 from faust.auth import Credentials, SASLCredentials, SSLCredentials
-from faust.exceptions import ConsumerNotStarted
-from faust.transport.consumer import ensure_TP
-from faust.transport.drivers import aiokafka as driver
 from mode.utils.objects import cached_property
 from mode.utils.queues import FlowControlEvent
 from prometheus_client import start_http_server
@@ -35,14 +28,16 @@ from processors.applied_envelope import partition_of_row
 from processors.correlate_lag import CorrelateLag
 from processors.dead_letter import DEAD_LETTER_CODEC
 from processors.eviction_limit import EvictionLimit
+from processors.faust_transport import FlowControl, Transport
 from processors.horizon import horizon_of
 from processors.past import PastMissingError
 from processors.past_reader import PastReader
 from processors.progress import Progress
 from processors.stage import Outcome, Stage
+from processors.stop import stop_at_once
 from runtime import garbage
 from runtime.clock import wall_clock_us
-from runtime.errors import EXIT_BUG, LogUnavailableError, UnavailableError
+from runtime.errors import UnavailableError
 from runtime.kafka_security import KafkaSecurity, kafka_security
 from runtime.metrics import CORRELATE_LAG_SECONDS, FACTS_HELD, NEWEST_ENVELOPE_AGE_SECONDS
 from runtime.settings import Settings
@@ -50,8 +45,6 @@ from schemas import topics
 from schemas.entry import TIMELINE_CODEC
 from timeline.store import open_store
 
-# Faust hard-codes 1500 ms, during which idle partitions hold up the busy ones.
-FETCH_WAIT_MS: Final = 50
 # Of a partition, compressed. While state is read back all of it is in memory as objects: with 8 MiB
 # a start with 50,000 records came to 330 to 510 MB, with this to 290.
 FETCH_BYTES_MAX: Final = 512 * 1024
@@ -62,141 +55,10 @@ _SESSION_TIMEOUT_S: Final = 15.0
 _HEARTBEAT_S: Final = 3.0
 
 
-class _ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # skipped types
-    def _create_worker_consumer(self, transport: Any) -> Any:
-        consumer = super()._create_worker_consumer(transport)
-        # Private, so aiokafka is pinned exactly; read by the fetcher when the consumer starts.
-        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
-        return consumer
-
-    async def seek_to_committed(self) -> dict[Any, int]:
-        """As the driver's, but to the start of the log where nothing was committed yet.
-
-        The driver's leaves those where they are, behind whatever was fetched and dropped.
-        """
-        offsets: dict[Any, int] = await self.call_thread(self._seek_to_committed)
-        return offsets
-
-    def known_ends(self) -> dict[int, int]:
-        """By partition of the input, as last heard of; from any thread, and without asking."""
-        if (consumer := self._consumer) is None:
-            return {}
-        ends: dict[int, int] = {}
-        for each in consumer.assignment():
-            # It may be dealt to another worker while we look.
-            with contextlib.suppress(AssertionError, AttributeError):
-                if each.topic == topics.EVENTS and (end := consumer.highwater(each)) is not None:
-                    ends[each.partition] = end
-        return ends
-
-    async def committed_offsets(self) -> dict[int, int]:
-        """By partition of the input that is ours; those where nothing was committed are missing."""
-        offsets: dict[int, int] = await self.call_thread(self._committed_offsets)
-        return offsets
-
-    async def _committed_offsets(self) -> dict[int, int]:
-        consumer = self._ensure_consumer()
-        offsets: dict[int, int] = {}
-        for each in consumer.assignment():
-            if each.topic == topics.EVENTS:
-                offset = await consumer.committed(each)
-                if offset is not None:
-                    offsets[each.partition] = offset
-        return offsets
-
-    async def _seek_to_committed(self) -> dict[Any, int]:
-        consumer = self._ensure_consumer()
-        inputs = [each for each in consumer.assignment() if each.topic == topics.EVENTS]
-        first = await consumer.beginning_offsets(inputs)
-        offsets: dict[Any, int] = {}
-        for each in inputs:
-            # What retention took is past reading.
-            offset = max(await consumer.committed(each) or 0, first[each])
-            consumer.seek(each, offset)
-            offsets[ensure_TP(each)] = offset
-        return offsets
-
-
-class _NothingRead(dict[Any, None]):
-    """Keeps Faust from dropping what comes a second time: it may not have got through the first."""
-
-    def __missing__(self, _: Any) -> None:
-        return None
-
-    def __setitem__(self, _: Any, __: Any) -> None:
-        pass
-
-    def update(self, *_: Any, **__: Any) -> None:
-        pass
-
-
-class _Consumer(driver.Consumer):  # type: ignore[misc]  # skipped types
-    """Commits what our `Progress` says, whatever Faust believes to be acknowledged."""
-
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **named)
-        self._read_offset = _NothingRead()
-
-    def _new_consumer_thread(self) -> Any:
-        return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
-
-    def known_ends(self) -> dict[int, int]:
-        """Where each partition of the input that is ours ends, as far as it is known."""
-        ends: dict[int, int] = self._thread.known_ends()
-        return ends
-
-    async def committed_offsets(self) -> dict[int, int]:
-        """Up to where each partition of the input that is ours is committed.
-
-        Raises LogUnavailableError.
-        """
-        try:
-            offsets: dict[int, int] = await self._thread.committed_offsets()
-        except (KafkaError, AssertionError, ConsumerNotStarted) as error:
-            # Also while partitions are dealt anew.
-            raise LogUnavailableError(f"committed offsets: {type(error).__name__}") from error
-        return offsets
-
-    async def force_commit(self, *arguments: Any, **named: Any) -> Any:
-        # So that all that was handled until now is confirmed, and counts.
-        await self.app.producer.flush()
-        return await super().force_commit(*arguments, **named)
-
-    def _new_offset(self, tp: Any) -> int | None:
-        self._acked[tp].clear()
-        self._acked_index[tp].clear()
-        if tp.topic != topics.EVENTS:
-            return None
-        try:
-            progress: Progress = self.transport.progress
-            return progress.committable(tp.partition, monotonic())
-        except BaseException as error:
-            _stop_at_once(f"committing partition {tp.partition}", error)
-
-
-class _Transport(driver.Transport):  # type: ignore[misc]  # skipped types
-    Consumer = _Consumer
-
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **named)
-        self.progress: Final = Progress()
-
-
-class _FlowControl(FlowControlEvent):  # type: ignore[misc]  # skipped types
-    """Empties the streams' buffers once a rebalance.
-
-    Faust resumes again after it sought the committed offsets, and what it read since would be gone.
-    """
-
-    def resume(self) -> None:
-        if not self.is_active():
-            super().resume()
-
-
 class _App(faust.App):  # type: ignore[misc]  # skipped types
     @cached_property  # type: ignore[untyped-decorator]
     def flow_control(self) -> FlowControlEvent:
-        return _FlowControl(loop=self.loop)
+        return FlowControl(loop=self.loop)
 
 
 def build_app(settings: Settings) -> faust.App:
@@ -231,7 +93,7 @@ def build_app(settings: Settings) -> faust.App:
         worker_redirect_stdouts=False,
     )
     # Before the first topic: each takes its transport from the app.
-    transport = _Transport(app.conf.broker_consumer, app)
+    transport = Transport(app.conf.broker_consumer, app)
     app.transport = transport
     _Correlate(app, settings, transport.progress).declare()
     return app
@@ -257,7 +119,7 @@ class _RecoveryErrors(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.getMessage().startswith("Error in recovery"):
-            _stop_at_once("recovering state", RuntimeError(record.getMessage()))
+            stop_at_once("recovering state", RuntimeError(record.getMessage()))
 
 
 class _Correlate:
@@ -326,8 +188,12 @@ class _Correlate:
             self._progress.start(next_offsets)
             self._lag.start(next_offsets)
             garbage.settle()
+        except asyncio.CancelledError as error:
+            if self._app.should_stop:
+                raise
+            stop_at_once("restoring state", error)
         except BaseException as error:
-            _stop_at_once("restoring state", error)
+            stop_at_once("restoring state", error)
         self._log.info("state restored", partitions=len(next_offsets), facts=self._stage.facts)
 
     async def _run(self, stream: Any) -> None:
@@ -338,11 +204,11 @@ class _Correlate:
             except asyncio.CancelledError:
                 raise
             except BaseException as error:
-                _stop_at_once(f"offset {message.offset} of {message.partition}", error)
+                stop_at_once(f"offset {message.offset} of {message.partition}", error)
 
     async def _crashed(self, _agent: Any, error: BaseException) -> None:
         # Raised by Faust itself, between two messages.
-        _stop_at_once("reading the stream", error)
+        stop_at_once("reading the stream", error)
 
     async def _watch_limit(self) -> None:
         try:
@@ -350,7 +216,7 @@ class _Correlate:
         except asyncio.CancelledError:
             raise
         except BaseException as error:
-            _stop_at_once("asking what may be let go of", error)
+            stop_at_once("asking what may be let go of", error)
 
     async def _handle(self, message: Any) -> None:
         partition, key = message.partition, message.key
@@ -440,13 +306,6 @@ class _Correlate:
         else:
             self._table.data.data[key] = row
         return sent
-
-
-def _stop_at_once(doing: str, error: BaseException) -> NoReturn:
-    """End without a commit, so that nothing is passed over."""
-    structlog.get_logger().critical("correlate stops", doing=doing, exc_info=error)
-    sys.stderr.flush()
-    os._exit(EXIT_BUG)
 
 
 def run_correlate(settings: Settings, on_ready: Callable[[], None] | None = None) -> int:

@@ -23,7 +23,12 @@ from typing import Final, NamedTuple, TypeVar
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.errors import (
+    CommitFailedError,
+    GroupLoadInProgressError,
+    IllegalStateError,
+    KafkaError,
+)
 from aiokafka.structs import OffsetAndMetadata
 
 from processors.owned_partition import MESSAGES_PER_INSERT_MAX, OwnedPartition
@@ -80,6 +85,8 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships n
         # Of which something was committed once, as far as the group knows.
         self._begun: set[TopicPartition] = set()
         self._is_stopping = False
+        # What went wrong where aiokafka calls us: it would go on without.
+        self._failure: Exception | None = None
         self._log_end_asked_s = 0.0
         self._log: Final = structlog.get_logger()
         self._consumer: Final = AIOKafkaConsumer(
@@ -114,8 +121,15 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships n
         self._owned.clear()
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        partitions = list(assigned)
-        recorded = await self._recorded_ends()
+        try:
+            await self._take_over(list(assigned))
+        except Exception as error:
+            # aiokafka only logs it, and nothing of these partitions would be inserted ever.
+            self._failure = error
+
+    async def _take_over(self, partitions: Sequence[TopicPartition]) -> None:
+        """Learn what was recorded, inserted and told of partitions by whoever had them before."""
+        recorded = await self._recorded_ends(partitions) if partitions else {}
         watermarks = await self._until_stored(self._writer.read_watermarks)
         for partition in partitions:
             owned = self._owned.setdefault(partition, OwnedPartition())
@@ -136,14 +150,11 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships n
                 )
         self._log.info("partitions assigned", partitions=len(partitions))
 
-    async def _recorded_ends(self) -> dict[TopicPartition, int]:
+    async def _recorded_ends(
+        self, partitions: Sequence[TopicPartition]
+    ) -> dict[TopicPartition, int]:
         """Where recorded ranges end whose commit did not come."""
-        admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap, **self._security.arguments())
-        await admin.start()
-        try:
-            committed = await admin.list_consumer_group_offsets(topics.SINK_GROUP)
-        finally:
-            await admin.close()
+        committed = await self._until_told(partitions)
         self._begun = {partition for partition, offset in committed.items() if offset.offset > 0}
         ends = {partition: recorded_end(offset.metadata) for partition, offset in committed.items()}
         return {
@@ -152,8 +163,42 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships n
             if end is not None and end > committed[partition].offset
         }
 
+    async def _until_told(
+        self, partitions: Sequence[TopicPartition]
+    ) -> dict[TopicPartition, OffsetAndMetadata]:
+        """What the group committed of each, with metadata; asked until Kafka knows.
+
+        Raises KafkaError where asking again would not help.
+        """
+        while True:
+            try:
+                return await self._committed_of(partitions)
+            except KafkaError as error:
+                if self._is_stopping or not error.retriable:
+                    raise
+                self._log.warning("Kafka does not know what was committed; asking again", why=error)
+                await asyncio.sleep(_RETRY_S)
+
+    async def _committed_of(
+        self, partitions: Sequence[TopicPartition]
+    ) -> dict[TopicPartition, OffsetAndMetadata]:
+        admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap, **self._security.arguments())
+        try:
+            await admin.start()
+            committed: dict[
+                TopicPartition, OffsetAndMetadata
+            ] = await admin.list_consumer_group_offsets(topics.SINK_GROUP, partitions=partitions)
+        finally:
+            await admin.close()
+        if any(partition not in committed for partition in partitions):
+            # aiokafka does not look at the error of an answer as a whole: it comes without any.
+            raise GroupLoadInProgressError(topics.SINK_GROUP)
+        return committed
+
     async def _turn(self) -> None:
         """Fetch what is there, insert what is due, and say how far the timeline is complete."""
+        if self._failure is not None:
+            raise self._failure
         await self._ask_log_end()
         fetched = await self._consumer.getmany(timeout_ms=_POLL_MS)
         now_s = time.monotonic()

@@ -71,6 +71,10 @@ class System(ABC):
     def close(self) -> None:
         """End all it started."""
 
+    def log_tail(self) -> str:
+        """What each worker said last."""
+        return "\n".join(f"== {worker.name}\n{worker.log_tail()}" for worker in self.workers)
+
     def of_kind(self, kind: str) -> list[Worker]:
         return [worker for worker in self.workers if worker.kind == kind]
 

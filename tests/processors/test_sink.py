@@ -5,6 +5,8 @@ from typing import Any, cast
 
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.errors import GroupAuthorizationFailedError, NotCoordinatorForGroupError
+from aiokafka.structs import OffsetAndMetadata
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
@@ -69,7 +71,7 @@ def test_a_store_that_knows_nothing_of_what_was_inserted_promises_nothing_and_it
     async def play() -> list[Any]:
         sink = Sink("nobody:9092", cast("Any", Writer()), rows_max=1, wait_s=1)
 
-        async def no_ends() -> dict[TopicPartition, int]:
+        async def no_ends(_: object) -> dict[TopicPartition, int]:
             sink._begun = {emptied, known}
             return {}
 
@@ -96,7 +98,7 @@ def test_while_the_store_is_away_the_timeline_ages(monkeypatch: pytest.MonkeyPat
         async def read_watermarks(self) -> dict[int, Watermark]:
             return {3: Watermark(7, 50_000_000)}
 
-    async def no_ends() -> dict[TopicPartition, int]:
+    async def no_ends(_: object) -> dict[TopicPartition, int]:
         return {}
 
     async def away_twice() -> None:
@@ -119,3 +121,76 @@ def test_while_the_store_is_away_the_timeline_ages(monkeypatch: pytest.MonkeyPat
     asyncio.run(play())
 
     assert lags[1:] == [15, 20]
+
+
+class _Writer:
+    async def read_watermarks(self) -> dict[int, Watermark]:
+        return {}
+
+
+class _Admin:
+    """Kafka's answers about what the group committed, one a question; the last again and again."""
+
+    def __init__(self, *answers: Exception | dict[TopicPartition, OffsetAndMetadata]) -> None:
+        self._answers = list(answers)
+        self.closed = 0
+
+    def __call__(self, **_: Any) -> "_Admin":
+        return self
+
+    async def start(self) -> None:
+        pass
+
+    async def close(self) -> None:
+        self.closed += 1
+
+    async def list_consumer_group_offsets(
+        self, _group: str, *, partitions: list[TopicPartition]
+    ) -> dict[TopicPartition, OffsetAndMetadata]:
+        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return {partition: answer[partition] for partition in partitions if partition in answer}
+
+
+PARTITION = TopicPartition("audit.timeline", 3)
+
+
+def test_partitions_wait_until_kafka_knows_what_was_recorded_of_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """aiokafka goes on when its caller fails, and an answer with an error is empty to it."""
+    known = {PARTITION: OffsetAndMetadata(7, range_metadata(9))}
+    admin = _Admin(NotCoordinatorForGroupError(), {}, known)
+    monkeypatch.setattr("processors.sink.AIOKafkaAdminClient", admin)
+    monkeypatch.setattr("processors.sink._RETRY_S", 0)
+
+    async def play() -> int | None:
+        sink = Sink("nobody:9092", cast("Any", _Writer()), rows_max=1, wait_s=1)
+        await sink.on_partitions_assigned([PARTITION])
+        await sink._consumer.stop()
+        owned = sink._owned[PARTITION]
+        assert owned.is_known
+        return owned.recorded_end
+
+    assert asyncio.run(play()) == 9
+    assert admin.closed == 3
+
+
+def test_a_sink_that_cannot_take_over_ends_instead_of_standing_still(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        "processors.sink.AIOKafkaAdminClient", _Admin(GroupAuthorizationFailedError())
+    )
+
+    async def play() -> None:
+        sink = Sink("nobody:9092", cast("Any", _Writer()), rows_max=1, wait_s=1)
+        await sink.on_partitions_assigned([PARTITION])
+        try:
+            await sink._turn()
+        finally:
+            await sink._consumer.stop()
+
+    with pytest.raises(GroupAuthorizationFailedError):
+        asyncio.run(play())

@@ -45,6 +45,7 @@ class Opstrail(Protocol):
     def sending_url(self) -> str: ...
     @property
     def reading_url(self) -> str: ...
+    def log_tail(self) -> str: ...
     def close(self) -> None: ...
 
 
@@ -76,6 +77,10 @@ class EmbeddedOpstrail:
         before = len(_LISTENING.findall(self.process.output))
         self.process.start()
         self.url = _address(self.process, before)
+
+    def log_tail(self) -> str:
+        """What it said last."""
+        return self.process.log_tail()
 
     def close(self) -> None:
         self.process.stop()
@@ -143,6 +148,12 @@ class DistributedOpstrail:
     @property
     def reading_url(self) -> str:
         return self.reading
+
+    def log_tail(self) -> str:
+        """What each process said last."""
+        return "\n".join(
+            f"== {name}\n{process.log_tail()}" for name, process in self.processes.items()
+        )
 
     def close(self) -> None:
         # At once: each takes its time to leave its group.
@@ -220,7 +231,9 @@ class User:
         for _ in range(int(_VISIBLE_WAIT_S / 10)):
             if self.get(f"/v1/positions/{position}", wait_s="10")["visible"]:
                 return
-        raise AssertionError(f"not visible after {_VISIBLE_WAIT_S:g} s")
+        raise AssertionError(
+            f"not visible after {_VISIBLE_WAIT_S:g} s; the logs end:\n{self._system.log_tail()}"
+        )
 
     def get(self, path: str, **params: Any) -> dict[str, Any]:
         """The JSON body of a successful GET; `from_` stands for `from`."""
