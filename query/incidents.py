@@ -6,7 +6,7 @@ Source: the contract, section 5.
 import asyncio
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from starlette.requests import Request
 from starlette.routing import Route
@@ -18,20 +18,25 @@ from schemas.limits import US_PER_S
 from schemas.times import format_us
 from timeline.configuration_query import Configuration, read_configurations
 from timeline.entry_json import entries_json
+from timeline.entry_row import EntryColumns
 from timeline.environment_query import read_environments
-from timeline.gap_query import gap_json, read_gaps, these
+from timeline.gap_query import Gaps, gap_json, read_gaps, these
 from timeline.incident_query import (
     ROWS_MAX,
     ActorCounts,
     Incident,
+    IncidentPlaces,
+    Seen,
     ToolSeen,
     read_places,
     read_seen,
     read_tools,
 )
+from timeline.moment import Moment
 from timeline.neighbour_query import read_at
 from timeline.parameters import LIMIT_MAX, NAME, Parameters, refuse
 from timeline.scope import Scope
+from timeline.store import Store
 
 Json: TypeAlias = dict[str, Any]
 
@@ -46,6 +51,23 @@ _BEFORE_US_MIN: Final = _UNITS_US["m"]
 _BEFORE_US_MAX: Final = 31 * _UNITS_US["d"]
 
 
+class _Shown(NamedTuple):
+    """The entries of both lists, and what is told of their workspaces."""
+
+    places: IncidentPlaces
+    rows: list[EntryColumns]
+    configurations: list[Configuration]
+    environments: Mapping[str, str]
+
+
+class _Work(NamedTuple):
+    """Who and what was at work, in entries that are shown or not."""
+
+    seen: Seen
+    tools: list[ToolSeen]
+    gaps: Gaps
+
+
 def incident_routes(services: QueryServices) -> list[Route]:
     return [reading_route("/v1/incidents", services, _incident)]
 
@@ -56,20 +78,11 @@ async def _incident(services: QueryServices, request: Request, scope: Scope) -> 
     watermark = await services.watermarks.json(services.partitions)
     moment = services.moment()
     store = services.store
-    places, seen = await asyncio.gather(
-        read_places(store, scope, incident, moment),
-        read_seen(store, scope, incident, moment),
+    # Neither has to wait for the other's search.
+    shown, work = await asyncio.gather(
+        _read_shown(store, scope, incident, moment), _read_work(store, scope, incident, moment)
     )
-    shown = [*places.before, *places.during]
-    instances = dict(list(seen.instances.items())[:ROWS_MAX])
-    workspaces = {place.workspace for place in shown}
-    rows, configurations, environments, tools, gaps = await asyncio.gather(
-        read_at(store, scope, shown, moment),
-        read_configurations(store, scope, workspaces, incident.at_us),
-        read_environments(store, scope.organization, workspaces),
-        read_tools(store, scope.organization, instances, incident),
-        read_gaps(store, scope.organization, these(instances), incident.reach),
-    )
+    (places, rows, configurations, environments), (seen, tools, gaps) = shown, work
     entries = entries_json(rows, environments, moment)
     running = {(place.kind, place.id, place.workspace) for place in places.during}
     before: list[Json] = []
@@ -96,6 +109,28 @@ async def _incident(services: QueryServices, request: Request, scope: Scope) -> 
         "complete": is_complete(watermark, incident.at_us, gaps.found),
         "watermark": watermark,
     }
+
+
+async def _read_shown(store: Store, scope: Scope, incident: Incident, moment: Moment) -> _Shown:
+    places = await read_places(store, scope, incident, moment)
+    both = [*places.before, *places.during]
+    workspaces = {place.workspace for place in both}
+    rows, configurations, environments = await asyncio.gather(
+        read_at(store, scope, both, moment),
+        read_configurations(store, scope, workspaces, incident.at_us),
+        read_environments(store, scope.organization, workspaces),
+    )
+    return _Shown(places, rows, configurations, environments)
+
+
+async def _read_work(store: Store, scope: Scope, incident: Incident, moment: Moment) -> _Work:
+    seen = await read_seen(store, scope, incident, moment)
+    instances = dict(list(seen.instances.items())[:ROWS_MAX])
+    tools, gaps = await asyncio.gather(
+        read_tools(store, scope.organization, instances, incident),
+        read_gaps(store, scope.organization, these(instances), incident.reach),
+    )
+    return _Work(seen, tools, gaps)
 
 
 def parse_incident(pairs: Iterable[tuple[str, str]]) -> Incident:

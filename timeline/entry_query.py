@@ -89,18 +89,23 @@ def _at(
     table: str,
     columns: str,
 ) -> Statement:
+    parameters = {
+        "organization": scope.organization,
+        "workspace": workspace,
+        "kind": kind,
+        "id": id_,
+        "occurred_at": occurred_at,
+    }
+    conditions = [
+        "organization = {organization:String} AND workspace = {workspace:String}",
+        "kind = {kind:String} AND id = {id:String}",
+        f"occurred_at = {time_sql('occurred_at')}",
+    ]
+    if table == ddl.ENTRIES.name:
+        # Its key has the hour before the time.
+        conditions.append(f"{ddl.HOUR} = intDiv({{occurred_at:Int64}}, 3600000000)")
     return Statement(
-        f"SELECT {columns} FROM {table} FINAL WHERE"
-        " organization = {organization:String} AND workspace = {workspace:String}"
-        " AND kind = {kind:String} AND id = {id:String}"
-        f" AND occurred_at = {time_sql('occurred_at')}"
-        # The key of `entries` has the hour before the time.
-        f" AND {ddl.HOUR} = intDiv({{occurred_at:Int64}}, 3600000000)",
-        {
-            "organization": scope.organization,
-            "workspace": workspace,
-            "kind": kind,
-            "id": id_,
-            "occurred_at": occurred_at,
-        },
+        f"SELECT {columns}, true AS fits FROM {table} WHERE {' AND '.join(conditions)}"
+        " ORDER BY revision DESC LIMIT 1",
+        parameters,
     )

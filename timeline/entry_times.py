@@ -16,7 +16,7 @@ from typing import Final
 
 from timeline import ddl
 from timeline.column import FEW_VALUES, Table
-from timeline.connection import Connection
+from timeline.connection import Connection, Row
 from timeline.entry_document import (
     DOCUMENT,
     DOCUMENT_SQL,
@@ -133,11 +133,12 @@ def searched_table(scope: Scope, filters: Filters) -> str:
 def read_whole(
     connection: Connection, scope: Scope, statement: Callable[[str, str], Statement]
 ) -> list[EntryColumns]:
-    """The rows of a bounded SELECT of entries in `scope`.
+    """The rows of a bounded SELECT of entries in `scope` that fit.
 
-    `statement(table, columns)` selects these columns from that table, in the same order for either.
+    `statement(table, columns)` selects these columns from that table and whether the row fits, in
+    the same order for either.
     """
-    rows = connection.rows(statement(ENTRY_TIMES.name, DOCUMENTED))
+    rows = _fitting(connection, statement(ENTRY_TIMES.name, DOCUMENTED))
     try:
         return [entry_of(scope.organization, row) for row in rows]
     except OtherLayoutError:
@@ -154,5 +155,9 @@ def read_by_columns(
     `kinds`: there are no others among the rows.
     """
     columns = ddl.ENTRIES.columns if kinds is None else columns_of(kinds)
-    rows = connection.rows(statement(ddl.ENTRIES.name, selected(columns)))
+    rows = _fitting(connection, statement(ddl.ENTRIES.name, selected(columns)))
     return list(map(partial(entry_row, columns), rows))
+
+
+def _fitting(connection: Connection, statement: Statement) -> list[Row]:
+    return [row[:-1] for row in connection.rows(statement) if row[-1]]

@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 from timeline.connection import Connection
 from timeline.cursor import Cursor, Order, write_cursor
 from timeline.entry_conditions import (
+    HOUR_US,
     PLACES_MAX,
     STRETCHES,
     active_parts,
@@ -40,6 +41,7 @@ from timeline.windows import GROWTH, Stretch, Window, windows
 
 # Up to so many rows for one that is wanted, reading all is cheaper than looking each up.
 _DENSE_ROWS_MAX: Final = 4
+_SHORT_US: Final = 48 * HOUR_US
 
 
 class Page(NamedTuple):
@@ -79,13 +81,19 @@ def read_places(
     """The entries at these places, which are in the order of `filters`, that still fit."""
     for portion in portions(places):
         statement = partial(entries_statement, scope, filters, moment, portion)
-        if len({place.workspace for place in portion}) == 1:
+        if len({place.workspace for place in portion}) == 1 and not _is_short(portion):
             # In `entries` they share granules; by time each would stand in one of its own.
             rows = read_by_columns(connection, statement, {place.kind for place in portion})
         else:
             rows = read_whole(connection, scope, statement)
         by_place = {_place(row): row for row in rows}
         yield from (by_place[place] for place in portion if place in by_place)
+
+
+def _is_short(places: Sequence[Cursor]) -> bool:
+    """Whether they are so close in time that they share granules there too."""
+    window = _window_of(places)
+    return window.end - window.start <= _SHORT_US
 
 
 def _is_dense(
@@ -131,7 +139,7 @@ def _between_statement(
         *value_conditions(filters, moment, parameters),
     ]
     return Statement(
-        f"SELECT {columns} FROM {table} FINAL WHERE {' AND '.join(conditions)}"
+        f"SELECT {columns}, true AS fits FROM {table} FINAL WHERE {' AND '.join(conditions)}"
         f" ORDER BY {_order('occurred_at', 'toString(kind)', filters.order)}",
         parameters,
     )
@@ -238,7 +246,7 @@ def entries_statement(
     table: str,
     columns: str,
 ) -> Statement:
-    """`columns` of the entries at these places whose highest revision fits, in no order.
+    """`columns` of the highest revisions at these places and whether each fits, in no order.
 
     And of some that are not at these places (see `at_places`).
     """
@@ -248,16 +256,15 @@ def entries_statement(
         *between(_window_of(places), parameters, table),
         *at_places(places, parameters, table),
     ]
-    # All revisions at few places: cheaper to sort than to read FINAL, which reads whole ranges.
-    rest = (
-        f" FROM {table} WHERE {' AND '.join(keys)}"
-        " ORDER BY revision DESC LIMIT 1 BY workspace, kind, occurred_at, id"
+    # As a column and not as a condition on a SELECT of all columns: the engine reads only what is
+    # asked for. All revisions at few places: cheaper to sort than to read FINAL, which reads whole
+    # ranges.
+    fits = " AND ".join(value_conditions(filters, moment, parameters)) or "true"
+    return Statement(
+        f"SELECT {columns}, {fits} AS fits FROM {table} WHERE {' AND '.join(keys)}"
+        " ORDER BY revision DESC LIMIT 1 BY workspace, kind, occurred_at, id",
+        parameters,
     )
-    values = value_conditions(filters, moment, parameters)
-    if not values:
-        return Statement(f"SELECT {columns}{rest}", parameters)
-    newest = f"SELECT *{rest}"
-    return Statement(f"SELECT {columns} FROM ({newest}) WHERE {' AND '.join(values)}", parameters)
 
 
 def _order(time: str, kind: str, order: Order) -> str:
