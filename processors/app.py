@@ -188,11 +188,9 @@ class _Correlate:
             self._progress.start(next_offsets)
             self._lag.start(next_offsets)
             garbage.settle()
-        except asyncio.CancelledError as error:
-            if self._app.should_stop:
-                raise
-            stop_at_once("restoring state", error)
         except BaseException as error:
+            if isinstance(error, asyncio.CancelledError) and self._app.should_stop:
+                raise
             stop_at_once("restoring state", error)
         self._log.info("state restored", partitions=len(next_offsets), facts=self._stage.facts)
 

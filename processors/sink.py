@@ -176,7 +176,9 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships n
             except KafkaError as error:
                 if self._is_stopping or not error.retriable:
                     raise
-                self._log.warning("Kafka does not know what was committed; asking again", why=error)
+                self._log.warning(
+                    "Kafka does not know what was committed; asking again", error=str(error)
+                )
                 await asyncio.sleep(_RETRY_S)
 
     async def _committed_of(

@@ -79,10 +79,9 @@ async def _incident(services: QueryServices, request: Request, scope: Scope) -> 
     moment = services.moment()
     store = services.store
     # Neither has to wait for the other's search.
-    shown, work = await asyncio.gather(
+    (places, rows, configurations, environments), (seen, tools, gaps) = await asyncio.gather(
         _read_shown(store, scope, incident, moment), _read_work(store, scope, incident, moment)
     )
-    (places, rows, configurations, environments), (seen, tools, gaps) = shown, work
     entries = entries_json(rows, environments, moment)
     running = {(place.kind, place.id, place.workspace) for place in places.during}
     before: list[Json] = []
